@@ -1,0 +1,113 @@
+# cython: language_level=3
+"""The integer room: a hierarchical timing wheel that never heard of datetimes.
+
+A *deadline* is an unsigned integer: the millisecond tick in the upper bits,
+the microsecond within that tick (0-999) in the lowest ten. A *timer* is a deadline and a
+token, an opaque pointer that is moved about and never looked at.
+
+    root ──> wheel of 65 s slots
+             ├─ slot  9 ──> wheel of 256 ms slots        reached: cascaded
+             │              ├─ slot 17 ──> wheel of 1 ms slots
+             │              │              ├─ slot 3: bucket [t t t]
+             │              │              └─ slot 4: bucket [t t]
+             │              └─ slot 18: bucket [t t t t t ...]   not yet reached
+             └─ slot 10: bucket [t t t t ...]
+
+A slot is empty, or holds a bucket (timers in the order of their insertion, an append
+each), or a finer wheel. A bucket cascades into a finer wheel the first time
+something needs its inside: `due`, a removal, or the search for the next deadline.
+A small notifier is the same thing with no wheel in it: its root is one bucket.
+
+    level   slots   granularity   range of one wheel
+      0       32       1 us           32 us     only where a millisecond is crowded
+      1       32      32 us            1 ms     only where a millisecond is crowded
+      2      256       1 ms          256 ms
+      3      256     256 ms         65.5 s
+      4      256      65.5 s         4.66 h
+      5      256       4.66 h        49.7 d
+      6      256      49.7 d         34.8 years
+      7      256      34.8 years     8 919 years
+      8       64     8 919 years     beyond the calendar: nothing overflows
+
+The level of a wheel is that of the highest digit in which its timers differ, so a timer
+may lie anywhere, before or after all others, and still costs one append;
+an outlier puts a coarser wheel on top. The wheel has therefore no cursor that could be
+wrong, wrap, or need to be moved when the clock jumps.
+
+Invariants (`check` verifies each by name):
+  occupied    a bit of `occupied` is set exactly where the slot is not empty
+  aligned     the base of a wheel is a multiple of its range
+  nested      a finer wheel lies within the slot that holds it, at a lower level
+  no-husk     no wheel is empty
+  in-slot     every timer lies within the range of its slot
+  no-hole     no chunk of a bucket is empty or over-full
+Within a bucket equal deadlines stand in the order of their insertion.
+
+After Varghese & Lauck, "Hashed and Hierarchical Timing Wheels", SOSP 1987, scheme 7.
+"""
+
+from libc.stdint cimport uint32_t, uint64_t
+
+
+cdef enum:
+    # A bucket up to this size is sorted on the stack instead of cascading.
+    CROWD = 48
+    CHUNK = 31
+    MAX_LEVEL = 8
+
+
+cdef struct Timer:
+    uint64_t deadline
+    void *token
+
+
+cdef struct Chunk:
+    Chunk *next         # of the last chunk: the first
+    uint32_t count
+    uint32_t capacity
+    Timer timers[1]     # `capacity` of them
+
+
+cdef struct Wheel:
+    uint64_t base       # the first deadline of slot 0
+    uint32_t shift
+    uint32_t size
+    uint64_t occupied[4]
+    size_t slots[1]     # `size` of them
+
+
+# 0, or the last Chunk of a bucket, or a Wheel with the lowest bit set.
+ctypedef size_t Slot
+
+ctypedef int (*Visit)(Timer *timers, size_t count, void *context) noexcept
+
+
+# Everything returns -1 for want of memory and then has changed nothing that can be observed.
+cdef int insert(Slot *root, uint64_t deadline, void *token) noexcept nogil
+cdef void undo_insert(Slot *root, uint64_t deadline) noexcept nogil
+
+# Make what is due by `now` ready to be taken; lowers `room` by the number of such timers, at most to 0.
+cdef int ripen(Slot *root, uint64_t now, size_t *room) noexcept nogil
+# Remove the first `count` ripened timers; `deadlines` may be NULL.
+cdef void take(Slot *root, uint64_t now, size_t count, void **tokens, uint64_t *deadlines) noexcept nogil
+# Copy all timers, ripened up to the end of time, in the order of falling due.
+cdef void read(Slot root, Timer *timers) noexcept nogil
+
+cdef uint64_t earliest(Slot *root) noexcept nogil
+
+# Find timers of one deadline, in the order of insertion.
+cdef struct Place:
+    Slot *path[MAX_LEVEL + 2]   # from the root down to the bucket
+    int depth
+    Chunk *previous
+    Chunk *chunk                # NULL: there is none (any more)
+    uint32_t index
+cdef int find(Slot *root, uint64_t deadline, Place *place) noexcept nogil
+cdef void find_next(uint64_t deadline, Place *place) noexcept nogil
+cdef void remove(Place *place) noexcept nogil
+
+cdef int clone(Slot source, Slot *target) noexcept nogil
+cdef void free(Slot root) noexcept nogil
+cdef int walk(Slot root, Visit visit, void *context) noexcept
+cdef size_t memory(Slot root) noexcept nogil
+cdef const char *check(Slot root, size_t *count) noexcept nogil
