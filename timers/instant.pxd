@@ -9,20 +9,21 @@ aware times whose instant lies before year 1 in UTC from going below zero.
 from cpython.datetime cimport (
     PyDateTime_DELTA_GET_DAYS, PyDateTime_DELTA_GET_MICROSECONDS, PyDateTime_DELTA_GET_SECONDS,
     datetime, datetime_day, datetime_hour, datetime_microsecond, datetime_minute, datetime_month,
-    datetime_new, datetime_second, datetime_tzinfo, datetime_year, timedelta, timedelta_new, timezone_new,
-    get_utc,
+    datetime_new, datetime_second, datetime_tzinfo, datetime_year, get_utc, timedelta, timezone_new,
 )
 from libc.stdint cimport int64_t, uint64_t
 
 
-cdef enum:
-    MAX_YEAR = 9999
-
-cdef int64_t *DAYS_BEFORE = [0, 0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334]
-cdef int64_t DAY = 86_400_000_000
-# Microseconds of 0001-01-01 and of the end of 9999-12-31.
-cdef int64_t FIRST = DAY
-cdef int64_t LAST = 3_652_060 * DAY - 1
+cdef extern from *:
+    """
+    #define DAY 86400000000LL
+    /* Microseconds of 0001-01-01 and of the end of 9999-12-31. */
+    #define FIRST DAY
+    #define LAST (3652060 * DAY - 1)
+    static const short DAYS_BEFORE[] = {0, 0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334};
+    """
+    const int64_t DAY, FIRST, LAST
+    const short *DAYS_BEFORE
 
 
 cdef inline bint is_leap(int64_t year) noexcept:
@@ -89,7 +90,7 @@ cdef inline object from_micros(int64_t micros, bint naive):
     elif micros > LAST:
         offset = LAST - micros
     if offset:
-        zone = timezone_new(timedelta_new(0, 0, 0) + timedelta(microseconds=offset), None)
+        zone = timezone_new(timedelta(microseconds=offset), None)
         micros += offset
     # Howard Hinnant's civil_from_days, with years that begin in March.
     cdef int64_t days = micros // DAY + 305

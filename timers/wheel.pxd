@@ -88,8 +88,8 @@ cdef void undo_insert(Slot *root, uint64_t deadline) noexcept nogil
 
 # Make what is due by `now` ready to be taken; lowers `room` by the number of such timers, at most to 0.
 cdef int ripen(Slot *root, uint64_t now, size_t *room) noexcept nogil
-# Remove the first `count` ripened timers; `deadlines` may be NULL.
-cdef void take(Slot *root, uint64_t now, size_t count, void **tokens, uint64_t *deadlines) noexcept nogil
+# Remove (or `keep`) the first `count` ripened timers; `deadlines` may be NULL.
+cdef void take(Slot *root, uint64_t now, size_t count, void **tokens, uint64_t *deadlines, bint keep) noexcept nogil
 # Copy all timers, ripened up to the end of time, in the order of falling due.
 cdef void read(Slot root, Timer *timers) noexcept nogil
 

@@ -374,6 +374,7 @@ cdef struct Sink:
     void **tokens
     uint64_t *deadlines     # or NULL
     size_t room
+    bint keep
 
 
 cdef inline void pour(Sink *sink, Timer *timers, size_t count) noexcept nogil:
@@ -400,8 +401,15 @@ cdef inline void drop_first(Slot *slot) noexcept nogil:
 
 
 cdef void take_single(Slot *slot, Sink *sink) noexcept nogil:
-    cdef Chunk *chunk
+    cdef Chunk *chunk = as_bucket(slot[0])
     cdef uint32_t count
+    if sink.keep:
+        while sink.room:
+            chunk = chunk.next
+            pour(sink, chunk.timers, min(chunk.count, sink.room))
+            if chunk is as_bucket(slot[0]):
+                return
+        return
     while slot[0] and sink.room:
         chunk = as_bucket(slot[0]).next
         count = <uint32_t>min(chunk.count, sink.room)
@@ -424,6 +432,8 @@ cdef void take_sorted(Slot *slot, uint64_t now, Sink *sink) noexcept nogil:
     if not taken:
         return
     pour(sink, timers, taken)
+    if sink.keep:
+        return
     # The rest goes back, sorted, into as many of the chunks as it fills.
     cdef Chunk *first = as_bucket(slot[0]).next
     cdef Slot rest = 0
@@ -457,11 +467,12 @@ cdef void take_slot(Slot *slot, uint64_t now, Sink *sink, bint single) noexcept 
         if not wheel.slots[digit]:
             unmark(wheel, digit)
         digit = next_occupied(wheel, digit + 1)
-    prune(slot)
+    if not sink.keep:
+        prune(slot)
 
 
-cdef void take(Slot *root, uint64_t now, size_t count, void **tokens, uint64_t *deadlines) noexcept nogil:
-    cdef Sink sink = Sink(tokens, deadlines, count)
+cdef void take(Slot *root, uint64_t now, size_t count, void **tokens, uint64_t *deadlines, bint keep) noexcept nogil:
+    cdef Sink sink = Sink(tokens, deadlines, count, keep)
     if root[0]:
         take_slot(root, now, &sink, False)
 
