@@ -24,14 +24,14 @@ LAST = datetime.max.replace(tzinfo=UTC)
 
 
 def _clocks() -> list[datetime]:
-    """The extremes, a day before 1970, today, and each level boundary of the wheel with its neighbours."""
-    times = [FIRST, LAST, datetime(1969, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC), EPOCH, datetime(2026, 1, 1, tzinfo=UTC)]
-    before = FIRST - timedelta(0)
-    for shift in (8, 16, 24, 32, 40, 47):
-        # Ticks are counted from the day before FIRST.
-        boundary = before + (timedelta(milliseconds=1 << shift) * 3 if shift < 47 else timedelta(milliseconds=1 << 47))
-        boundary -= timedelta(days=1) if boundary > FIRST + timedelta(days=1) else timedelta(0)
-        times += [boundary + step for step in (-TICK, -MICROSECOND, timedelta(0), MICROSECOND, TICK) if boundary + TICK > FIRST + TICK]
+    """The extremes, the second before 1970, today, and a boundary of each level of the wheel with its neighbours."""
+    today = datetime(2026, 1, 1, tzinfo=UTC)
+    times = [FIRST, LAST, EPOCH - MICROSECOND, EPOCH, today]
+    # The wheel counts its ticks from the day before FIRST.
+    tick = (today - FIRST + timedelta(days=1)) // TICK
+    for shift in (0, 8, 16, 24, 32, 40):
+        boundary = FIRST + ((tick >> shift << shift) * TICK - timedelta(days=1))
+        times += [boundary + step for step in (-TICK, -MICROSECOND, timedelta(0), MICROSECOND, TICK)]
     return times
 
 
