@@ -228,11 +228,17 @@ def test_comparisons_that_raise_or_reenter() -> None:
     n: MultiNotifier[Any] = MultiNotifier([(NOON, "a"), (NOON, "b")])
     with pytest.raises(ZeroDivisionError):
         n.cancel(NOON, Nasty(lambda: 1 / 0))
-    for act in (lambda: n.due(LAST), n.clear, lambda: n.notify_at(NOON, 1), lambda: list(n), lambda: copy.copy(n), lambda: pickle.dumps(n)):
-        with pytest.raises(RuntimeError):
-            n.cancel(NOON, Nasty(act))
+    for look in (lambda: list(n), lambda: copy.copy(n), lambda: pickle.dumps(n), lambda: (NOON, "b") in n):
+        assert n.cancel(later(1), Nasty(look)) is False
+        assert not any([n.cancel(NOON, Nasty(lambda look=look: look() and 0))])
         n._check()
-    assert n.due(NOON) == ["a", "b"]
+    assert list(n) == [(NOON, "a"), (NOON, "b")]
+    with pytest.raises(RuntimeError, match="again and again"):
+        n.cancel(NOON, Nasty(lambda: n.notify_at(NOON, 1)))
+    assert n.due(LAST, 2) == ["a", "b"]
+    assert n.cancel(NOON, Nasty(n.clear)) is False
+    n._check()
+    assert not n
 
 
 def test_finalisers_may_use_the_notifier() -> None:

@@ -1,9 +1,10 @@
 # cython: language_level=3
 """The datetime room: `datetime` to deadline and back, exact to the microsecond.
 
-A deadline (see wheel.pxd) holds the millisecond tick since the day before 0001-01-01 and, in its
-lowest ten bits, the microsecond within that tick. The day to spare keeps
-aware times whose instant lies before year 1 in UTC from going below zero.
+An *instant* is the number of microseconds since the day before 0001-01-01: the day to spare keeps aware
+times whose instant lies before year 1 in UTC from going below zero. A *deadline* (see wheel.pxd) is the
+same number with the millisecond tick in its upper bits and the microsecond within the tick in
+its lowest ten. Fields are read through the C macros: subclasses override attributes and operators.
 """
 
 from cpython.datetime cimport (
@@ -11,66 +12,53 @@ from cpython.datetime cimport (
     datetime, datetime_day, datetime_hour, datetime_microsecond, datetime_minute, datetime_month,
     datetime_new, datetime_second, datetime_tzinfo, datetime_year, get_utc, timedelta, timezone_new,
 )
-from libc.stdint cimport int64_t, uint64_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 
 cdef extern from *:
     """
     #define DAY 86400000000LL
-    /* Microseconds of 0001-01-01 and of the end of 9999-12-31. */
+    /* The instants of 0001-01-01 and of the end of 9999-12-31. */
     #define FIRST DAY
     #define LAST (3652060 * DAY - 1)
-    static const short DAYS_BEFORE[] = {0, 0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334};
+    /* 1970-01-01 */
+    #define EPOCH (719163 * DAY)
+    /* Days before each month of a year that begins in March, and a term that makes 0001-01-01 the day 1. */
+    static const short DAYS_BEFORE[] = {0, 0, 31, -306, -275, -245, -214, -184, -153, -122, -92, -61, -31};
     """
-    const int64_t DAY, FIRST, LAST
+    const int64_t DAY, FIRST, LAST, EPOCH
     const short *DAYS_BEFORE
 
 
-cdef inline bint is_leap(int64_t year) noexcept:
-    return year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
-
-
-cdef inline uint64_t pack(int64_t micros) noexcept:
-    """Microseconds to a deadline."""
-    return <uint64_t>(micros + micros // 1000 * 24)
+cdef inline uint64_t pack(int64_t instant) noexcept:
+    """The deadline of an instant."""
+    return <uint64_t>(instant + instant // 1000 * 24)
 
 
 cdef inline int64_t unpack(uint64_t deadline) noexcept:
     return <int64_t>((deadline >> 10) * 1000 + (deadline & 1023))
 
 
-cdef inline int64_t micros_of(object at) noexcept:
-    """The wall clock of a datetime, in microseconds."""
-    cdef int64_t year = datetime_year(at)
-    cdef int64_t month = datetime_month(at)
-    cdef int64_t before = year - 1
-    cdef int64_t days = (before * 365 + before // 4 - before // 100 + before // 400
-                         + DAYS_BEFORE[month] + (month > 2 and is_leap(year)) + datetime_day(at))
-    return ((((days * 24 + datetime_hour(at)) * 60 + datetime_minute(at)) * 60
-             + datetime_second(at)) * 1_000_000 + datetime_microsecond(at))
+cdef inline uint64_t read_clock(object at) noexcept:
+    """The deadline of the wall clock of a datetime."""
+    cdef uint32_t month = datetime_month(at)
+    # Years begin in March, so that the leap day is the last.
+    cdef uint32_t year = datetime_year(at) - (month < 3)
+    cdef uint32_t century = year // 100
+    cdef uint32_t day = year * 365 + (year >> 2) - century + (century >> 2) + DAYS_BEFORE[month] + datetime_day(at)
+    cdef uint32_t second = (datetime_hour(at) * 60 + datetime_minute(at)) * 60 + datetime_second(at)
+    cdef uint32_t micro = datetime_microsecond(at)
+    cdef uint32_t milli = micro // 1000
+    cdef uint64_t tick = (day * <uint64_t>86_400 + second) * 1000 + milli
+    return (tick << 10) + (micro - milli * 1000)
 
 
-cdef inline int64_t to_micros(object at, str name, bint up, bint *naive) except -1:
-    """The instant of `at`; nanoseconds of a subclass are rounded `up` or down."""
-    cdef int64_t micros
-    if not isinstance(at, datetime):
-        raise TypeError(f"{name} must be a datetime, not {type(at).__name__}")
-    cdef object zone = datetime_tzinfo(at)
-    if type(at) is not datetime:
-        if at.year != datetime_year(at):
-            raise ValueError(f"{name} must lie within the years 1 to 9999, not {at!r}")
-        micros = micros_of(at)
-        if up and getattr(at, "nanosecond", 0):
-            micros += 1
-    else:
-        micros = micros_of(at)
-    naive[0] = zone is None
-    if zone is None or zone is get_utc():
-        return micros
+cdef inline int64_t zone_shift(object at, str name, bint *naive) except? -1:
+    """The UTC offset of a datetime that has a tzinfo, in microseconds."""
     cdef object offset = at.utcoffset()
+    naive[0] = offset is None
     if offset is None:
-        naive[0] = True
-        return micros
+        return 0
     if not isinstance(offset, timedelta):
         raise TypeError(f"{name}.utcoffset() must answer a timedelta, not {type(offset).__name__}")
     cdef int64_t shift = (PyDateTime_DELTA_GET_DAYS(offset) * DAY
@@ -78,30 +66,48 @@ cdef inline int64_t to_micros(object at, str name, bint up, bint *naive) except 
                           + PyDateTime_DELTA_GET_MICROSECONDS(offset))
     if not -DAY < shift < DAY:
         raise ValueError(f"{name}.utcoffset() must be less than a day, not {offset!r}")
-    return micros - shift
+    return shift
 
 
-cdef inline object from_micros(int64_t micros, bint naive):
-    """The datetime of an instant; beyond the calendar with an offset that can hold it."""
+cdef inline uint64_t to_deadline(object at, str name, bint up, bint *naive) except? 0:
+    """The deadline of `at`; nanoseconds of a subclass are rounded `up` or down."""
+    if not isinstance(at, datetime):
+        raise TypeError(f"{name} must be a datetime, not {type(at).__name__}")
+    cdef bint later = False
+    if type(at) is not datetime:
+        if at.year != datetime_year(at):
+            raise ValueError(f"{name} must lie within the years 1 to 9999, not {at!r}")
+        later = up and getattr(at, "nanosecond", 0) > 0
+    cdef uint64_t deadline = read_clock(at)
+    cdef object zone = datetime_tzinfo(at)
+    naive[0] = zone is None
+    if later or not (zone is None or zone is get_utc()):
+        deadline = pack(unpack(deadline) + later - (0 if zone is None else zone_shift(at, name, naive)))
+    return deadline
+
+
+cdef inline object from_deadline(uint64_t deadline, bint naive):
+    """The datetime of a deadline; beyond the calendar with an offset that can hold it."""
+    cdef int64_t instant = unpack(deadline)
     cdef object zone = None if naive else get_utc()
     cdef int64_t offset = 0
-    if micros < FIRST:
-        offset = FIRST - micros
-    elif micros > LAST:
-        offset = LAST - micros
+    if instant < FIRST:
+        offset = FIRST - instant
+    elif instant > LAST:
+        offset = LAST - instant
     if offset:
         zone = timezone_new(timedelta(microseconds=offset), None)
-        micros += offset
-    # Howard Hinnant's civil_from_days, with years that begin in March.
-    cdef int64_t days = micros // DAY + 305
-    cdef int64_t era = days // 146_097
-    cdef int64_t day = days - era * 146_097
-    cdef int64_t year = (day - day // 1460 + day // 36_524 - day // 146_096) // 365
-    day -= 365 * year + year // 4 - year // 100
-    cdef int64_t month = (5 * day + 2) // 153
+        instant += offset
+    # The way back: count days from 0000-03-01 in cycles of 400 years, 100 years, 4 years and one.
+    cdef uint32_t second = <uint32_t>(instant // 1_000_000 % 86_400)
+    cdef uint32_t day = <uint32_t>(instant // DAY) + 305
+    cdef uint32_t cycle = day // 146_097
+    day -= cycle * 146_097
+    cdef uint32_t year = (day - day // 1460 + day // 36_524 - day // 146_096) // 365
+    day -= year * 365 + (year >> 2) - year // 100
+    cdef uint32_t month = (5 * day + 2) // 153
     day -= (153 * month + 2) // 5
     month = month + 3 if month < 10 else month - 9
-    year += era * 400 + (month <= 2)
-    cdef int64_t second = micros % DAY // 1_000_000
-    return datetime_new(<int>year, <int>month, <int>day + 1, <int>(second // 3600), <int>(second // 60 % 60),
-                        <int>(second % 60), <int>(micros % 1_000_000), zone, 0)
+    year += cycle * 400 + (month < 3)
+    return datetime_new(year, month, day + 1, second // 3600, second // 60 % 60, second % 60,
+                        <int>(instant % 1_000_000), zone, 0)

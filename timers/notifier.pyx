@@ -1,35 +1,41 @@
 """The Python face: `MultiNotifier`, which owns the tokens and knows what users may see.
 
-Tokens are raw references in the memory of the wheel. So that the garbage collector sees them, the
-type's own `tp_traverse` and `tp_clear` are wrapped at import (end of this file).
+Who owns the tokens: the wheel, as raw references, 16 bytes a timer. So that the garbage collector sees them,
+the type's own `tp_traverse`, `tp_clear` and `tp_dealloc` are wrapped at import (end of this file).
 
-Rules that keep foreign code (finalisers, `__eq__`, `utcoffset` ...) from meeting a half-changed notifier:
+Foreign code (finalisers, `__eq__`, `utcoffset`, ...) may call the notifier from within any call. Hence:
   - arguments are converted before the state is read;
   - timers are detached, and the invariants restored, before a token is released;
-  - every allocation that may start the collector is followed by a look at `version`.
+  - whatever may run foreign code (a comparison, an allocation that starts the collector) is followed
+    by a look at `version` and `root`, and where they changed, by another attempt.
 
-Copies share a tree while nobody writes. A shared tree holds only plain tokens (strings, numbers ...),
-which cannot be part of a cycle: no owner shows them to the collector.
+Copies share a tree as long as nobody writes. A shared tree is never changed, and holds only plain tokens
+(strings, numbers ...), which cannot be part of a cycle: no owner shows them to the collector.
 """
 
 cimport cython
+from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
-from cpython.datetime cimport datetime, get_utc, import_datetime
+from cpython.datetime cimport datetime, datetime_tzinfo, get_utc, import_datetime
 from cpython.list cimport PyList_New
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from cpython.object cimport PyObject, PyObject_RichCompareBool, Py_EQ, Py_TYPE
 from cpython.ref cimport Py_DECREF, Py_INCREF
+from cpython.tuple cimport PyTuple_New, PyTuple_SET_ITEM
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from timers cimport wheel
-from timers.instant cimport DAY, FIRST, LAST, from_micros, pack, to_micros, unpack
+from timers.instant cimport DAY, FIRST, LAST, from_deadline, pack, to_deadline, unpack
 from timers.wheel cimport Place, Slot, Timer
 
-import copyreg
 import sys
 from copy import deepcopy
+from copyreg import __newobj__, _slotnames
 from operator import index as to_index
+from pickle import PickleBuffer
 from types import GenericAlias
+
+from timers.datetime64 import is_datetime64, to_instants
 
 import_datetime()
 
@@ -39,16 +45,52 @@ cdef extern from "Python.h":
     ctypedef int (*visitproc)(PyObject *, void *) noexcept
     ctypedef int (*traverseproc)(PyObject *, visitproc, void *) noexcept
     ctypedef int (*inquiry)(PyObject *) noexcept
+    ctypedef void (*destructor)(PyObject *) noexcept
     ctypedef struct PyTypeObject:
+        const char *tp_name
         traverseproc tp_traverse
         inquiry tp_clear
+        destructor tp_dealloc
 
-cdef uint64_t FOREVER = <uint64_t>-1
+cdef extern from *:
+    """
+    #ifdef Py_GIL_DISABLED
+      #define timers_add_owners(shared, by) (_Py_atomic_add_ssize(&(shared)->owners, by) + (by))
+    #else
+      #define timers_add_owners(shared, by) ((shared)->owners += (by))
+    #endif
+
+    static destructor timers_inner_dealloc;
+    static size_t (*timers_detach)(PyObject *);
+    static void (*timers_release)(size_t);
+
+    /* Tokens are released only after the notifier is gone: no finaliser can revive it. */
+    static void timers_dealloc(PyObject *notifier) {
+        PyObject_GC_UnTrack(notifier);
+        Py_TRASHCAN_BEGIN(notifier, timers_dealloc)
+        size_t root = timers_detach(notifier);
+        timers_inner_dealloc(notifier);
+        timers_release(root);
+        Py_TRASHCAN_END
+    }
+    """
+    Py_ssize_t timers_add_owners(Shared *shared, int by) noexcept
+    destructor timers_inner_dealloc
+    destructor timers_dealloc
+    Slot (*timers_detach)(PyObject *) noexcept
+    void (*timers_release)(Slot) noexcept
+
+cdef enum:
+    STATE_VERSION = 1
+    # From this size on, pickle protocol 5 may take the times out of band.
+    BAND = 4096
+    # How often foreign code may change a notifier in the middle of a call.
+    ATTEMPTS = 100
+
 cdef size_t ALL = <size_t>-1
-cdef int STATE_VERSION = 1
 
 cdef struct Shared:
-    size_t owners
+    Py_ssize_t owners
     Slot root
 
 
@@ -64,7 +106,7 @@ cdef inline bint is_plain(object token, int depth) noexcept:
                 return False
         return True
     if kind is <PyObject *>datetime:
-        zone = (<datetime>token).tzinfo
+        zone = datetime_tzinfo(token)
         return zone is None or zone is get_utc()
     return False
 
@@ -87,24 +129,24 @@ cdef void release(Slot root) noexcept:
     wheel.free(root)
 
 
-@cython.trashcan(True)
 cdef class MultiNotifier:
     """MultiNotifier(timers=())
+--
 
-    A queue of timers, built from an iterable of `(at, token)` pairs.
+A queue of timers, built from an iterable of `(at, token)` pairs.
 
-    Aware times are instants in UTC; naive ones are taken as they are; the two do not mix. The resolution is
-    one microsecond over the years 1 to 9999. Inserting costs O(1), taking a due timer amortised O(1): a hierarchical
-    timing wheel (Varghese & Lauck 1987). Errors leave everything as it was.
+Aware times are instants in UTC; naive ones are taken as they are; the two do not mix. The resolution is
+one microsecond over the years 1 to 9999. Inserting costs O(1), taking a due timer amortised O(1): a hierarchical
+timing wheel (Varghese & Lauck, SOSP 1987). An error leaves everything as it was.
 
-    >>> from datetime import datetime, timezone
-    >>> n = MultiNotifier()
-    >>> n.notify_at(datetime(2024, 1, 1, tzinfo=timezone.utc), "new year")
-    >>> n.next_at()
-    datetime.datetime(2024, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
-    >>> n.due(datetime(2024, 1, 2, tzinfo=timezone.utc))
-    ['new year']
-    """
+>>> from datetime import datetime, timezone
+>>> n = MultiNotifier()
+>>> n.notify_at(datetime(2024, 1, 1, tzinfo=timezone.utc), "new year")
+>>> n.next_at()
+datetime.datetime(2024, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
+>>> n.due(datetime(2024, 1, 2, tzinfo=timezone.utc))
+['new year']
+"""
 
     cdef object __weakref__
     cdef object soonest         # what next_at() last answered, while it holds
@@ -112,126 +154,167 @@ cdef class MultiNotifier:
     cdef Shared *shared         # if not NULL, the tree is there and not in `root`
     cdef size_t count
     cdef uint64_t next          # the earliest deadline, where count is not 0
-    cdef uint32_t version       # changes with every change that can be observed
+    cdef uint64_t version       # changes with every change that can be observed
     cdef uint8_t naive
     cdef uint8_t mixed          # some token may be other than plain
-    cdef uint8_t busy           # foreign code compares tokens just now
 
     def __init__(self, timers=()):
-        cdef MultiNotifier fresh
         if type(timers) is tuple and not timers and not self.count:
             return
-        fresh = MultiNotifier.__new__(MultiNotifier)
+        cdef MultiNotifier fresh = MultiNotifier.__new__(MultiNotifier)
         for pair in timers:
-            at, token = pair
-            add(fresh, at, token, "at")
-        replace(self, fresh)
+            if type(pair) is not tuple:
+                pair = tuple(pair)
+            if len(<tuple>pair) != 2:
+                raise ValueError(f"timers must hold (at, token) pairs, not {len(<tuple>pair)} things: {pair!r}")
+            add(fresh, (<tuple>pair)[0], (<tuple>pair)[1], "at")
+        exchange(self, fresh)
 
-    def __dealloc__(self):
-        cdef Slot root = self.root
-        self.root = 0
-        self.count = 0
-        if self.shared is not NULL:
-            disown(self)
-        else:
-            release(root)
-
+    @classmethod
     def __class_getitem__(cls, item):
         """The class itself for type checkers; `MultiNotifier[str]()` makes a notifier."""
         return GenericAlias(cls, item)
 
+    @cython.critical_section
     def notify_at(self, at, token):
         """Remember that `token` is wanted at `at`. O(1).
 
         `at` is a datetime, past or future; `token` anything at all. TypeError if `at` is not a datetime or
         mixes naive with aware times, ValueError for NaT.
+
+        >>> from datetime import datetime
+        >>> n = MultiNotifier()
+        >>> n.notify_at(datetime(2024, 1, 1), token="new year")
+        >>> len(n)
+        1
         """
         add(self, at, token, "at")
 
+    @cython.critical_section
     def next_at(self):
-        """The soonest pending time, exact to the microsecond, or None. O(1)."""
+        """The soonest pending time, exact to the microsecond, or None. O(1).
+
+        Aware times are answered in `timezone.utc`.
+
+        >>> from datetime import datetime
+        >>> MultiNotifier([(datetime(2024, 1, 1, microsecond=1), "x")]).next_at()
+        datetime.datetime(2024, 1, 1, 0, 0, 0, 1)
+        """
         if not self.count:
             return None
         if self.soonest is None:
-            self.soonest = from_micros(unpack(self.next), self.naive)
+            self.soonest = from_deadline(self.next, self.naive)
         return self.soonest
 
+    @cython.critical_section
     def due(self, now, limit=None):
-        """Remove and return the tokens of all timers with `at <= now`, or the earliest `limit` of them.
+        """Remove and return, in a new list, the tokens of all timers with `at <= now`, or the earliest `limit` of them.
 
-        In the order of `at`, equal ones in that of their insertion. Amortised O(1) a token.
+        In the order of `at`, equal ones in that of their insertion. Amortised O(1) a token, whatever time has passed.
         TypeError if `now` is not a datetime or mixes with the pending ones, ValueError for a negative `limit`.
+
+        >>> from datetime import datetime
+        >>> n = MultiNotifier([(datetime(2024, 1, 2), "b"), (datetime(2024, 1, 1), "a")])
+        >>> n.due(datetime(2024, 1, 2), limit=1)
+        ['a']
         """
-        return take_tokens(self, now, limit)
+        return take(self, now, limit, False)
 
+    @cython.critical_section
     def due_items(self, now, limit=None):
-        """As `due`, but `(at, token)` pairs."""
-        return take_pairs(self, now, limit)
+        """As `due`, but `(at, token)` pairs.
 
+        >>> from datetime import datetime
+        >>> MultiNotifier([(datetime(2024, 1, 1), "a")]).due_items(datetime(2024, 1, 1))
+        [(datetime.datetime(2024, 1, 1, 0, 0), 'a')]
+        """
+        return take(self, now, limit, True)
+
+    @cython.critical_section
     def cancel(self, at, token):
         """Remove the earliest-inserted timer with this time and a token that is or equals `token`.
 
-        False where there is none. Amortised O(log n), plus linear in the timers of the same microsecond.
+        False where there is none. Amortised O(log n), plus O(k) for the k timers of the same microsecond
+        that were inserted earlier. TypeError and ValueError as for `notify_at`.
+
+        >>> from datetime import datetime
+        >>> n = MultiNotifier([(datetime(2024, 1, 1), "a")])
+        >>> n.cancel(datetime(2024, 1, 1), "a"), n.cancel(datetime(2024, 1, 1), "a")
+        (True, False)
         """
         cdef Place place
-        if not locate(self, at, token, &place):
+        cdef bint naive
+        cdef uint64_t deadline = to_deadline(at, "at", True, &naive)
+        if not locate(self, deadline, naive, token, &place):
             return False
         discard(self, &place)
         return True
 
+    @cython.critical_section
     def reschedule(self, at, token, new_at):
-        """`cancel(at, token)` and `notify_at(new_at, token)` as one step; False where there is no such timer."""
+        """`cancel(at, token)` and `notify_at(new_at, token)` as one step; False where there is no such timer.
+
+        The cost is that of the two; a timer that is moved often leaves nothing behind.
+
+        >>> from datetime import datetime
+        >>> n = MultiNotifier([(datetime(2024, 1, 1), "a")])
+        >>> n.reschedule(datetime(2024, 1, 1), "a", new_at=datetime(2024, 1, 2)), n.next_at()
+        (True, datetime.datetime(2024, 1, 2, 0, 0))
+        """
         cdef Place place
-        cdef bint naive = False
-        cdef uint64_t deadline = pack(to_micros(new_at, "new_at", True, &naive))
-        if not locate(self, at, token, &place):
-            return False
-        if naive != self.naive:
+        cdef bint naive, new_naive
+        cdef uint64_t deadline = to_deadline(at, "at", True, &naive)
+        cdef uint64_t new_deadline = to_deadline(new_at, "new_at", True, &new_naive)
+        if self.count and new_naive != self.naive or not self.count and new_naive != naive:
             raise mix_error()
-        cdef object held = <object>place.chunk.timers[place.index].token
-        cdef uint64_t old = place.chunk.timers[place.index].deadline
-        put(self, deadline, held)
-        # The insertion moved nothing that can fail: the first of the same identity is the one found.
-        wheel.find(&self.root, old, &place)
+        if not locate(self, deadline, naive, token, &place):
+            return False
+        held = <object>place.chunk.timers[place.index].token
+        put(self, new_deadline, held)
+        # The insertion may have put a wheel on top; of the timers with this very token the old one stands first.
+        wheel.find(&self.root, deadline, &place)
         while place.chunk.timers[place.index].token is not <void *>held:
-            wheel.find_next(old, &place)
+            wheel.find_next(deadline, &place)
         discard(self, &place)
         return True
 
+    @cython.critical_section
     def __contains__(self, pair):
         cdef Place place
-        try:
-            at, token = pair
-        except (TypeError, ValueError):
+        cdef bint naive
+        if type(pair) is not tuple or len(<tuple>pair) != 2:
             return False
-        return locate(self, at, token, &place)
+        cdef uint64_t deadline = to_deadline((<tuple>pair)[0], "at", True, &naive)
+        return locate(self, deadline, naive, (<tuple>pair)[1], &place)
 
+    @cython.critical_section
     def notify_many(self, ats, tokens):
-        """`notify_at` for each of two equal-length iterables; all of them or none.
+        """`notify_at` for each of two equal-length iterables; all of them or none. O(1) a timer.
 
         `ats` may be a NumPy `datetime64` array of any unit, taken as UTC. ValueError for different
-        lengths, NaT, or an instant outside the years 1 to 9999.
+        lengths, NaT, or an instant outside the years 1 to 9999; TypeError as for `notify_at`.
+
+        >>> from datetime import datetime
+        >>> n = MultiNotifier()
+        >>> n.notify_many([datetime(2024, 1, 2), datetime(2024, 1, 1)], ["b", "a"])
+        >>> n.due(datetime.max)
+        ['a', 'b']
         """
         cdef MultiNotifier fresh = MultiNotifier.__new__(MultiNotifier)
-        cdef list many = list(tokens)
+        cdef list times, many
         cdef size_t index
-        cdef bint numbers = is_datetime64(ats)
-        cdef list times = None if numbers else list(ats)
-        cdef const int64_t[::1] micros
-        if numbers:
-            micros = to_micros_array(ats)
-        if (micros.shape[0] if numbers else len(times)) != len(many):
-            raise ValueError("ats and tokens must have the same length")
-        for index in range(len(many)):
-            if numbers:
-                put(fresh, pack(micros[index]), many[index])
-            else:
-                add(fresh, times[index], many[index], "ats")
-        if not self.count and not self.busy:
-            if fresh.count:
-                replace(self, fresh)
+        if is_datetime64(ats):
+            instants = to_instants(ats)
+            many = list(tokens)
+            check_lengths(len(instants), len(many))
+            put_instants(fresh, instants, many)
         else:
-            merge(self, fresh)
+            times = list(ats)
+            many = list(tokens)
+            check_lengths(len(times), len(many))
+            for index in range(len(times)):
+                add(fresh, times[index], many[index], "ats")
+        absorb(self, fresh)
 
     def __len__(self):
         return self.count
@@ -239,90 +322,104 @@ cdef class MultiNotifier:
     def __bool__(self):
         return self.count != 0
 
+    @cython.critical_section
     def __iter__(self):
         """The pending `(at, token)` pairs in the order of falling due. O(n)."""
-        cdef Pending pending = Pending.__new__(Pending)
-        pending.timers = ordered(self, &pending.count)
-        pending.owner = self
-        pending.version = self.version
-        return pending
+        return survey(self, ALL)
 
+    @cython.critical_section
     def clear(self):
-        """Forget all timers."""
-        replace(self, MultiNotifier.__new__(MultiNotifier))
+        """Forget all timers. O(n)."""
+        exchange(self, MultiNotifier.__new__(MultiNotifier))
 
+    @cython.critical_section
     def __repr__(self):
         name = type(self).__name__
         if not self.count:
             return f"<{name}: no timers>"
-        return f"<{name}: {self.count} timers, next at {self.next_at().isoformat()}>"
+        return f"<{name}: {self.count} timers, next at {from_deadline(self.next, self.naive)}>"
 
+    @cython.critical_section
     def __sizeof__(self):
-        return object.__sizeof__(self) + wheel.memory(root_of(self)[0]) + (sizeof(Shared) if self.shared else 0)
+        size = object.__sizeof__(self) + wheel.memory(root_of(self)[0])
+        if self.shared is not NULL:
+            size += sizeof(Shared)
+        if self.soonest is not None:
+            size += sys.getsizeof(self.soonest)
+        return size
 
+    @cython.critical_section
     def __copy__(self):
         cdef MultiNotifier twin = blank(self)
         duplicate(self, twin)
-        copy_attributes(self, twin, None)
+        if type(self) is not MultiNotifier:
+            set_attributes(twin, attributes_of(self))
         return twin
 
+    @cython.critical_section
     def __deepcopy__(self, memo):
         cdef MultiNotifier twin = blank(self)
-        cdef size_t count, index
-        cdef Timer *timers
-        cdef list tokens
-        if type(self) is MultiNotifier and not self.mixed:
+        cdef Pending pending
+        cdef size_t index
+        cdef object token
+        if not self.mixed:
             duplicate(self, twin)
-            return twin
+            if type(self) is MultiNotifier:
+                return twin
         memo[id(self)] = twin
-        cdef MultiNotifier fresh = MultiNotifier.__new__(MultiNotifier)
-        duplicate(self, fresh)
-        if fresh.mixed:
-            timers = ordered(fresh, &count)
-            try:
-                tokens = [None] * count
-                for index in range(count):
-                    tokens[index] = <object>timers[index].token
-                rebuilt = MultiNotifier.__new__(MultiNotifier)
-                for index in range(count):
-                    token = tokens[index]
-                    put(rebuilt, timers[index].deadline, token if is_plain(token, 8) else deepcopy(token, memo))
-                (<MultiNotifier>rebuilt).naive = fresh.naive
-                fresh = rebuilt
-            finally:
-                PyMem_Free(timers)
-        copy_attributes(self, twin, memo)
-        replace(twin, fresh)
+        if self.mixed:
+            pending = survey(self, ALL)
+            for index in range(pending.count):
+                token = pending.tokens[index]
+                if not is_plain(token, 8):
+                    token = deepcopy(token, memo)
+                add_deadline(twin, pending.timers[index].deadline, pending.naive, token)
+        if type(self) is not MultiNotifier:
+            set_attributes(twin, deepcopy(attributes_of(self), memo))
         return twin
 
-    def __reduce_ex__(self, protocol):
+    @cython.critical_section
+    def __getstate__(self):
         state = freeze(self)
         attributes = attributes_of(self) if type(self) is not MultiNotifier else None
-        if attributes:
-            state += (attributes,)
-        return copyreg.__newobj__, (type(self),), state
+        return state + (attributes,) if attributes else state
+
+    @cython.critical_section
+    def __reduce_ex__(self, protocol):
+        cdef tuple state
+        if type(self) is not MultiNotifier:
+            # A subclass may have its own __reduce__ or __getstate__.
+            return self.__reduce__()
+        state = freeze(self)
+        if protocol >= 5 and len(<bytes>state[1]) >= BAND:
+            state = (state[0], PickleBuffer(state[1]), state[2], state[3])
+        return __newobj__, (MultiNotifier,), state
 
     def __reduce__(self):
-        return self.__reduce_ex__(2)
+        return __newobj__, (type(self),), self.__getstate__()
 
+    @cython.critical_section
     def __setstate__(self, state):
         """Replace everything by an unpickled state. ValueError or TypeError for one that is damaged."""
         cdef MultiNotifier fresh = thaw(state)
-        if len(state) == 5:
-            set_attributes(self, state[4])
-        replace(self, fresh)
+        if len(<tuple>state) == 5:
+            set_attributes(self, (<tuple>state)[4])
+        exchange(self, fresh)
 
+    @cython.critical_section
     def _check(self):
         """AssertionError naming the first invariant that does not hold."""
         cdef size_t count = 0
-        cdef const char *broken = wheel.check(root_of(self)[0], &count)
-        cdef Slot twin = 0
+        cdef Slot *root = root_of(self)
+        cdef const char *broken = wheel.check(root[0], &count)
+        cdef Pending pending
         assert broken is NULL, (<bytes>broken).decode()
         assert count == self.count, f"count: {self.count} noted, {count} there"
+        assert (root[0] != 0) == (self.count != 0), "empty: a root without timers"
         assert self.shared is NULL or not self.mixed, "shared-plain: a shared tree may hold foreign tokens"
-        assert (root_of(self)[0] != 0) == (self.count != 0), "empty: a root without timers"
         if self.count:
-            assert self.next == wheel.earliest(root_of(self)), "next: not the earliest deadline"
+            pending = survey(self, ALL)
+            assert self.next == pending.timers[0].deadline, "next: not the earliest deadline"
 
 
 # ---- reading and writing the tree
@@ -331,41 +428,44 @@ cdef inline Slot *root_of(MultiNotifier self) noexcept:
     return &self.shared.root if self.shared is not NULL else &self.root
 
 
-cdef void disown(MultiNotifier self) noexcept:
-    cdef Shared *shared = self.shared
-    self.shared = NULL
-    shared.owners -= 1
-    if not shared.owners:
-        release(shared.root)
+cdef Slot disown(Shared *shared) noexcept:
+    """Leave a shared tree; answers the tree if nobody else is left, to be released."""
+    cdef Slot root = 0
+    if timers_add_owners(shared, -1) == 0:
+        root = shared.root
         PyMem_Free(shared)
+    return root
 
 
 cdef int own_slowly(MultiNotifier self) except -1:
-    cdef Slot root = 0
-    if self.busy:
-        raise RuntimeError("the notifier is searching for a token and cannot be used by its comparison")
-    if self.shared.owners == 1:
-        root = self.shared.root
-        PyMem_Free(self.shared)
-        self.shared = NULL
-    else:
-        if wheel.clone(self.shared.root, &root) < 0:
+    cdef Shared *shared = self.shared
+    cdef Slot root
+    if timers_add_owners(shared, 0) > 1:
+        if wheel.clone(shared.root, &root) < 0:
             raise MemoryError
         wheel.walk(root, incref_all, NULL)
-        disown(self)
-    self.root = root
+        self.root = root
+        self.shared = NULL
+        release(disown(shared))
+    else:
+        self.shared = NULL
+        self.root = disown(shared)
     return 0
 
 
 cdef inline int own(MultiNotifier self) except -1:
-    """Before any change: nobody else reads this tree, and nobody is in the middle of it."""
-    if self.busy or self.shared is not NULL:
+    """Before any change: nobody else reads this tree."""
+    if self.shared is not NULL:
         own_slowly(self)
     return 0
 
 
 cdef object mix_error():
     return TypeError("can't compare offset-naive and offset-aware datetimes")
+
+
+cdef object restless_error():
+    return RuntimeError("the notifier is changed again and again from inside this call")
 
 
 cdef inline int put(MultiNotifier self, uint64_t deadline, object token) except -1:
@@ -383,37 +483,38 @@ cdef inline int put(MultiNotifier self, uint64_t deadline, object token) except 
     return 0
 
 
+cdef inline int add_deadline(MultiNotifier self, uint64_t deadline, bint naive, object token) except -1:
+    if naive != self.naive and self.count:
+        raise mix_error()
+    put(self, deadline, token)
+    self.naive = naive
+    return 0
+
+
 cdef inline int add(MultiNotifier self, object at, object token, str name) except -1:
-    cdef bint naive = False
-    cdef uint64_t deadline = pack(to_micros(at, name, True, &naive))
-    if naive != self.naive:
-        if self.count:
-            raise mix_error()
-        own(self)
-        put(self, deadline, token)
-        self.naive = naive
-        return 0
-    return put(self, deadline, token)
+    cdef bint naive
+    cdef uint64_t deadline = to_deadline(at, name, True, &naive)
+    return add_deadline(self, deadline, naive, token)
 
 
 cdef void settle(MultiNotifier self) noexcept:
-    """After a removal: the earliest deadline may be another."""
+    """After a removal: the earliest deadline may be another, and the tree too large."""
     cdef uint64_t first
     self.version += 1
     if not self.count:
         self.mixed = False
         self.soonest = None
         return
+    if self.count <= wheel.CALM:
+        wheel.fold(&self.root)
     first = wheel.earliest(&self.root)
     if first != self.next:
         self.next = first
         self.soonest = None
 
 
-cdef int replace(MultiNotifier self, MultiNotifier fresh) except -1:
+cdef void exchange(MultiNotifier self, MultiNotifier fresh) noexcept:
     """Exchange the timers of the two; `fresh` takes the old ones to their end."""
-    if self.busy:
-        own(self)
     self.root, fresh.root = fresh.root, self.root
     cdef Shared *shared = self.shared
     self.shared = fresh.shared
@@ -423,62 +524,59 @@ cdef int replace(MultiNotifier self, MultiNotifier fresh) except -1:
     self.naive, fresh.naive = fresh.naive, self.naive
     self.mixed, fresh.mixed = fresh.mixed, self.mixed
     self.soonest = None
-    fresh.soonest = None
     self.version += 1
-    return 0
 
 
-cdef int merge(MultiNotifier self, MultiNotifier fresh) except -1:
-    """Insert all timers of `fresh`, or none."""
-    cdef size_t count, index
-    cdef Timer *timers
-    if self.count and fresh.count and self.naive != fresh.naive:
+cdef int absorb(MultiNotifier self, MultiNotifier fresh) except -1:
+    """Move all timers of `fresh`, which has but a bucket, to `self`, or none."""
+    if not self.count or not fresh.count:
+        if fresh.count:
+            exchange(self, fresh)
+        return 0
+    if self.naive != fresh.naive:
         raise mix_error()
-    timers = ordered(fresh, &count)
-    try:
-        own(self)
-        for index in range(count):
-            if wheel.insert(&self.root, timers[index].deadline, timers[index].token) < 0:
-                while index:
-                    index -= 1
-                    wheel.undo_insert(&self.root, timers[index].deadline)
-                raise MemoryError
-        if not count:
-            return 0
-        wheel.walk(fresh.root, incref_all, NULL)
-        if timers[0].deadline < self.next:
-            self.next = timers[0].deadline
-            self.soonest = None
-        self.count += count
-        self.mixed |= fresh.mixed
-        self.version += 1
-    finally:
-        PyMem_Free(timers)
+    own(self)
+    if wheel.insert_bucket(&self.root, &fresh.root) < 0:
+        raise MemoryError
+    if fresh.next < self.next:
+        self.next = fresh.next
+        self.soonest = None
+    self.count += fresh.count
+    self.mixed |= fresh.mixed
+    self.version += 1
+    fresh.count = 0
     return 0
 
 
-cdef Timer *ordered(MultiNotifier self, size_t *count) except NULL:
-    """All timers in the order of falling due; the caller frees the array."""
-    cdef size_t room = ALL
-    if self.busy:
-        own(self)
-    cdef Timer *timers = <Timer *>PyMem_Malloc(max(self.count, 1) * sizeof(Timer))
-    if timers is NULL or wheel.ripen(root_of(self), FOREVER, &room) < 0:
-        PyMem_Free(timers)
-        raise MemoryError
-    wheel.read(root_of(self)[0], timers)
-    count[0] = self.count
-    return timers
+cdef int check_lengths(size_t times, size_t tokens) except -1:
+    if times != tokens:
+        raise ValueError(f"ats and tokens must have the same length, not {times} and {tokens}")
+    return 0
+
+
+cdef int put_instants(MultiNotifier fresh, instants, list tokens) except -1:
+    """`instants`: a buffer of as many int64."""
+    cdef Py_buffer view
+    cdef size_t index
+    PyObject_GetBuffer(instants, &view, PyBUF_SIMPLE)
+    try:
+        for index in range(len(tokens)):
+            put(fresh, pack((<int64_t *>view.buf)[index]), tokens[index])
+    finally:
+        PyBuffer_Release(&view)
+    return 0
 
 
 cdef class Pending:
-    """Iterates over the pending timers of an unchanged notifier."""
+    """The pending timers in the order of falling due, as they once were; iterates as long as they still are."""
 
     cdef MultiNotifier owner
-    cdef Timer *timers
+    cdef uint64_t version
+    cdef bint naive
     cdef size_t count
     cdef size_t done
-    cdef uint32_t version
+    cdef Timer *timers      # their tokens are kept by `tokens`
+    cdef tuple tokens
 
     def __dealloc__(self):
         PyMem_Free(self.timers)
@@ -487,15 +585,50 @@ cdef class Pending:
         return self
 
     def __next__(self):
-        cdef Timer *timer = &self.timers[self.done]
-        if self.owner is None or self.done == self.count:
-            self.owner = None
+        if self.owner is None:
             raise StopIteration
         if self.version != self.owner.version:
             raise RuntimeError("the notifier changed during iteration")
+        if self.done == self.count:
+            self.owner = None
+            raise StopIteration
         self.done += 1
-        token = <object>timer.token
-        return from_micros(unpack(timer.deadline), self.owner.naive), token
+        return pair_of(self, self.done - 1)
+
+    def __length_hint__(self):
+        return self.count - self.done
+
+
+cdef tuple pair_of(Pending pending, size_t index):
+    return from_deadline(pending.timers[index].deadline, pending.naive), pending.tokens[index]
+
+
+cdef Pending survey(MultiNotifier self, size_t most):
+    """The first `most` timers: ripened ones, or all there are."""
+    cdef Pending pending = Pending.__new__(Pending)
+    cdef size_t count, index
+    cdef uint64_t version
+    cdef tuple tokens
+    for _ in range(ATTEMPTS):
+        version = self.version
+        count = min(self.count, most)
+        tokens = PyTuple_New(count)
+        if self.version == version:
+            break
+    else:
+        raise restless_error()
+    pending.timers = <Timer *>PyMem_Malloc(max(count, 1) * sizeof(Timer))
+    if pending.timers is NULL or wheel.read(root_of(self)[0], count, pending.timers) < 0:
+        raise MemoryError
+    for index in range(count):
+        Py_INCREF(<object>pending.timers[index].token)
+        PyTuple_SET_ITEM(tokens, index, <object>pending.timers[index].token)
+    pending.tokens = tokens
+    pending.count = count
+    pending.owner = self
+    pending.version = version
+    pending.naive = self.naive
+    return pending
 
 
 # ---- due
@@ -503,115 +636,91 @@ cdef class Pending:
 cdef size_t to_limit(object limit) except? 0:
     if limit is None:
         return ALL
-    count = to_index(limit)
+    try:
+        count = to_index(limit)
+    except TypeError:
+        raise TypeError(f"limit must be an integer or None, not {type(limit).__name__}") from None
     if count < 0:
         raise ValueError(f"limit must not be negative: {count}")
     return min(count, sys.maxsize)
 
 
-cdef bint nothing_due(MultiNotifier self, object now, object limit, uint64_t *deadline, size_t *room) except -1:
-    cdef bint naive = False
-    deadline[0] = pack(to_micros(now, "now", False, &naive))
-    room[0] = to_limit(limit)
+cdef size_t ready(MultiNotifier self, uint64_t deadline, bint naive, size_t most) except? 0:
+    """Bring what is due into order, and count it."""
+    cdef size_t room = most
     if self.count and naive != self.naive:
         raise mix_error()
-    return not self.count or deadline[0] < self.next or not room[0]
-
-
-cdef size_t ready(MultiNotifier self, uint64_t deadline, size_t room) except? 0:
-    """Ripen what is due, and count it."""
-    cdef size_t left = room
+    if not self.count or deadline < self.next or not most:
+        return 0
     own(self)
-    if wheel.ripen(&self.root, deadline, &left) < 0:
+    self.version += 1
+    if wheel.ripen(&self.root, deadline, &room) < 0:
         raise MemoryError
-    return room - left
+    return most - room
 
 
-cdef list take_tokens(MultiNotifier self, object now, object limit):
-    cdef uint64_t deadline
-    cdef size_t room, count
-    cdef list tokens
-    cdef uint32_t version
-    if nothing_due(self, now, limit, &deadline, &room):
-        return []
-    while True:
-        count = ready(self, deadline, room)
+cdef list take(MultiNotifier self, object now, object limit, bint pairs):
+    cdef bint naive
+    cdef uint64_t deadline = to_deadline(now, "now", False, &naive)
+    cdef size_t most = to_limit(limit)
+    cdef size_t count, index
+    cdef uint64_t version
+    cdef Slot root
+    cdef Pending pending
+    cdef list taken
+    cdef void **tokens
+    for _ in range(ATTEMPTS):
+        count = ready(self, deadline, naive, most)
+        if not count:
+            return []
         version = self.version
-        tokens = PyList_New(count)
-        # The new list may have started the collector, and that a finaliser.
-        if self.version == version and self.shared is NULL and not self.busy:
-            break
-        tokens = [None] * 0
-    if count:
-        wheel.take(&self.root, deadline, count, <void **>(<PyListObject *>tokens).ob_item, NULL, False)
+        root = self.root
+        if pairs:
+            pending = survey(self, count)
+            taken = [pair_of(pending, index) for index in range(count)]
+        else:
+            taken = PyList_New(count)
+        if self.version != version or self.root != root:
+            continue
+        # The memory of the survey, which is used up, takes the tokens that the pairs keep alive.
+        tokens = <void **>pending.timers if pairs else <void **>(<PyListObject *>taken).ob_item
+        wheel.take(&self.root, count, tokens)
         self.count -= count
         settle(self)
-    return tokens
-
-
-cdef list take_pairs(MultiNotifier self, object now, object limit):
-    cdef uint64_t deadline
-    cdef size_t room, count, index
-    cdef list pairs = []
-    cdef void **tokens = NULL
-    cdef uint64_t *deadlines = NULL
-    cdef uint32_t version
-    if nothing_due(self, now, limit, &deadline, &room):
-        return pairs
-    count = ready(self, deadline, room)
-    tokens = <void **>PyMem_Malloc(count * sizeof(void *))
-    deadlines = <uint64_t *>PyMem_Malloc(count * sizeof(uint64_t))
-    try:
-        if tokens is NULL or deadlines is NULL:
-            raise MemoryError
-        wheel.take(&self.root, deadline, count, tokens, deadlines, True)
-        version = self.version
-        for index in range(count):
-            token = <object>tokens[index]
-            pairs.append((from_micros(unpack(deadlines[index]), self.naive), token))
-            if self.version != version:
-                raise RuntimeError("the notifier changed during due_items")
-        if self.shared is not NULL or self.busy:
-            ready(self, deadline, room)
-        wheel.take(&self.root, deadline, count, tokens, NULL, False)
-        self.count -= count
-        settle(self)
-        for index in range(count):
-            Py_DECREF(<object>tokens[index])
-    finally:
-        PyMem_Free(tokens)
-        PyMem_Free(deadlines)
-    return pairs
+        if pairs:
+            for index in range(count):
+                Py_DECREF(<object>tokens[index])
+        return taken
+    raise restless_error()
 
 
 # ---- cancel
 
-cdef bint locate(MultiNotifier self, object at, object token, Place *place) except -1:
-    """Find the first timer of `at` whose token is or equals `token`."""
-    cdef bint naive = False
-    cdef uint64_t deadline = pack(to_micros(at, "at", True, &naive))
+cdef bint locate(MultiNotifier self, uint64_t deadline, bint naive, object token, Place *place) except -1:
+    """Find the first timer of `deadline` whose token is or equals `token`."""
+    cdef uint64_t version
+    cdef Slot root
     cdef bint same
-    if not self.count:
-        return False
-    if naive != self.naive:
-        raise mix_error()
-    own(self)
-    if wheel.find(&self.root, deadline, place) < 0:
-        raise MemoryError
-    while place.chunk is not NULL:
-        if place.chunk.timers[place.index].token is <void *>token:
-            return True
-        candidate = <object>place.chunk.timers[place.index].token
-        self.busy = True
-        try:
+    for _ in range(ATTEMPTS):
+        if not self.count:
+            return False
+        if naive != self.naive:
+            raise mix_error()
+        own(self)
+        wheel.find(&self.root, deadline, place)
+        version = self.version
+        root = self.root
+        while place.chunk is not NULL:
+            candidate = <object>place.chunk.timers[place.index].token
             same = PyObject_RichCompareBool(candidate, token, Py_EQ)
-        finally:
-            self.busy = False
-        if same:
-            if self.shared is NULL:
+            if self.version != version or self.root != root:
+                break
+            if same:
                 return True
-        wheel.find_next(deadline, place)
-    return False
+            wheel.find_next(deadline, place)
+        else:
+            return False
+    raise restless_error()
 
 
 cdef int discard(MultiNotifier self, Place *place) except -1:
@@ -626,14 +735,13 @@ cdef int discard(MultiNotifier self, Place *place) except -1:
 # ---- copies
 
 cdef MultiNotifier blank(MultiNotifier self):
-    kind = type(self)
-    return kind.__new__(kind)
+    if type(self) is MultiNotifier:
+        return MultiNotifier.__new__(MultiNotifier)
+    return MultiNotifier.__new__(type(self))
 
 
 cdef int duplicate(MultiNotifier self, MultiNotifier twin) except -1:
     """Give the empty `twin` the timers of `self`: shared if plain, and many."""
-    if self.busy:
-        own(self)
     if not self.count:
         return 0
     if self.shared is NULL and (self.mixed or self.count <= wheel.CHUNK):
@@ -648,7 +756,7 @@ cdef int duplicate(MultiNotifier self, MultiNotifier twin) except -1:
             self.shared.owners = 1
             self.shared.root = self.root
             self.root = 0
-        self.shared.owners += 1
+        timers_add_owners(self.shared, 1)
         twin.shared = self.shared
     twin.count = self.count
     twin.next = self.next
@@ -661,7 +769,7 @@ cdef dict attributes_of(self):
     """What a subclass added: its `__dict__` and `__slots__`."""
     attributes = dict(getattr(self, "__dict__", ()))
     attributes.pop("__orig_class__", None)
-    for name in copyreg._slotnames(type(self)):
+    for name in _slotnames(type(self)):
         if hasattr(self, name):
             attributes[name] = getattr(self, name)
     return attributes
@@ -670,137 +778,108 @@ cdef dict attributes_of(self):
 cdef int set_attributes(self, attributes) except -1:
     if type(attributes) is not dict:
         raise TypeError("the attributes of a state must be a dict")
-    for name in attributes:
+    slots = _slotnames(type(self))
+    for name in <dict>attributes:
         if type(name) is not str:
             raise TypeError("the names of attributes must be strings")
-    for name, value in attributes.items():
-        try:
+        if name not in slots and not hasattr(self, "__dict__"):
+            raise ValueError(f"the state has an attribute {name!r} that the class has not")
+    for name, value in (<dict>attributes).items():
+        if name in slots:
             object.__setattr__(self, name, value)
-        except AttributeError:
-            raise ValueError(f"the state has an attribute {name!r} that the class has not") from None
+        else:
+            self.__dict__[name] = value
     return 0
 
 
-cdef int copy_attributes(MultiNotifier self, twin, memo) except -1:
-    if type(self) is MultiNotifier:
-        return 0
-    attributes = attributes_of(self)
-    return set_attributes(twin, attributes if memo is None else deepcopy(attributes, memo))
-
-
-# ---- pickle: (version, times, tokens, naive), in due order; times are differences of microseconds,
+# ---- pickle: (version, times, tokens, naive[, attributes]), in due order; times are differences of instants,
 # seven bits a byte, the lowest first, the highest bit set where another byte follows.
 
 cdef tuple freeze(MultiNotifier self):
-    cdef size_t count, index
+    cdef Pending pending = survey(self, ALL)
     cdef size_t size = 0
-    cdef uint64_t last = 0
-    cdef uint64_t step, micros
+    cdef int64_t last = 0
+    cdef int64_t instant
+    cdef uint64_t step
     cdef unsigned char *out
-    cdef Timer *timers = ordered(self, &count)
-    cdef uint32_t version = self.version
-    try:
-        for index in range(count):
-            micros = unpack(timers[index].deadline)
-            step = micros - last
-            last = micros
+    cdef size_t index
+    for index in range(pending.count):
+        instant = unpack(pending.timers[index].deadline)
+        step = instant - last
+        last = instant
+        # From here on the survey holds the differences.
+        pending.timers[index].deadline = step
+        size += 1
+        while step > 127:
             size += 1
-            while step > 127:
-                size += 1
-                step >>= 7
-        times = PyBytes_FromStringAndSize(NULL, size)
-        out = <unsigned char *>PyBytes_AS_STRING(times)
-        last = 0
-        for index in range(count):
-            micros = unpack(timers[index].deadline)
-            step = micros - last
-            last = micros
-            while step > 127:
-                out[0] = <unsigned char>(step & 127 | 128)
-                out += 1
-                step >>= 7
-            out[0] = <unsigned char>step
+            step >>= 7
+    times = PyBytes_FromStringAndSize(NULL, size)
+    out = <unsigned char *>PyBytes_AS_STRING(times)
+    for index in range(pending.count):
+        step = pending.timers[index].deadline
+        while step > 127:
+            out[0] = <unsigned char>(step & 127 | 128)
             out += 1
-        tokens = [None] * count
-        if self.version != version:
-            raise RuntimeError("the notifier changed while it was pickled")
-        for index in range(count):
-            tokens[index] = <object>timers[index].token
-        return STATE_VERSION, times, tuple(tokens), bool(self.naive)
-    finally:
-        PyMem_Free(timers)
+            step >>= 7
+        out[0] = <unsigned char>step
+        out += 1
+    return STATE_VERSION, times, pending.tokens, pending.naive
 
 
 cdef MultiNotifier thaw(state):
     cdef MultiNotifier fresh = MultiNotifier.__new__(MultiNotifier)
-    cdef const unsigned char[::1] view
-    cdef uint64_t micros = 0
-    cdef uint64_t step
-    cdef Py_ssize_t place = 0
-    cdef int shift
-    if type(state) is not tuple or not 4 <= len(state) <= 5:
+    cdef Py_buffer view
+    if type(state) is not tuple or not 4 <= len(<tuple>state) <= 5:
         raise TypeError("the state must be a tuple (version, times, tokens, naive)")
-    version, times, tokens, naive = state[:4]
+    version, times, tokens, naive = (<tuple>state)[:4]
     if type(version) is not int or type(tokens) is not tuple or type(naive) is not bool:
         raise TypeError("the state must hold an int, bytes, a tuple and a bool")
     if version != STATE_VERSION:
         raise ValueError(f"the state has version {version}; this release reads {STATE_VERSION}")
-    if not isinstance(times, (bytes, bytearray)):
-        raise TypeError("the times of a state must be bytes")
-    view = times
-    for token in <tuple>tokens:
-        step = 0
-        shift = 0
-        while True:
-            if place == view.shape[0] or shift > 56:
-                raise ValueError("the times of the state are damaged")
-            step |= <uint64_t>(view[place] & 127) << shift
-            shift += 7
-            place += 1
-            if view[place - 1] < 128:
-                break
-        micros += step
-        if not (FIRST if naive else 1) <= <int64_t>micros <= (LAST if naive else LAST + DAY):
-            raise ValueError("the state has a time outside the calendar")
-        put(fresh, pack(<int64_t>micros), token)
-    if place != view.shape[0]:
-        raise ValueError("the state has more times than tokens")
     fresh.naive = naive
+    try:
+        PyObject_GetBuffer(times, &view, PyBUF_SIMPLE)
+    except (TypeError, BufferError):
+        raise TypeError("the times of a state must be bytes") from None
+    try:
+        put_times(fresh, <const unsigned char *>view.buf, view.len, tokens)
+    finally:
+        PyBuffer_Release(&view)
     return fresh
 
 
-# ---- NumPy
-
-cdef bint is_datetime64(ats) except -1:
-    numpy = sys.modules.get("numpy")
-    return numpy is not None and isinstance(ats, numpy.ndarray) and ats.dtype.kind == "M"
-
-
-cdef object to_micros_array(ats):
-    """The instants of a `datetime64` array, rounded up to microseconds."""
-    numpy = sys.modules["numpy"]
-    if ats.ndim != 1:
-        raise ValueError("ats must have one dimension")
-    if numpy.isnat(ats).any():
-        raise ValueError("ats holds NaT")
-    unit = numpy.datetime_data(ats.dtype)[0]
-    # Years wrap silently when cast to microseconds: compare in the coarsest terms first.
-    years = ats.astype("M8[Y]").astype("i8") + 1970
-    if len(ats) and not 1 <= years.min() <= years.max() <= 9999:
-        raise ValueError("ats holds an instant outside the years 1 to 9999")
-    micros = ats.astype("M8[us]")
-    if unit in ("ns", "ps", "fs", "as"):
-        micros = micros + (micros.astype(ats.dtype) < ats)
-    micros = micros.astype("i8") + (719_163 * 86_400_000_000)
-    if len(ats) and micros.max() > LAST:
-        raise ValueError("ats holds an instant outside the years 1 to 9999")
-    return numpy.ascontiguousarray(micros)
+cdef int put_times(MultiNotifier fresh, const unsigned char *times, Py_ssize_t size, tuple tokens) except -1:
+    cdef int64_t low = FIRST if fresh.naive else 1
+    cdef int64_t high = LAST if fresh.naive else LAST + DAY
+    cdef Py_ssize_t place = 0
+    cdef int64_t instant = 0
+    cdef uint64_t step
+    cdef uint32_t shift
+    cdef size_t index
+    for index in range(len(tokens)):
+        step = 0
+        shift = 0
+        while True:
+            if place == size or shift > 56:
+                raise ValueError("the times of the state are damaged")
+            step |= <uint64_t>(times[place] & 127) << shift
+            shift += 7
+            place += 1
+            if times[place - 1] < 128:
+                break
+        instant += <int64_t>step
+        if not low <= instant <= high:
+            raise ValueError("the state has a time outside the calendar")
+        put(fresh, pack(instant), tokens[index])
+    if place != size:
+        raise ValueError("the state has more times than tokens")
+    return 0
 
 
 # ---- the garbage collector
 
-cdef traverseproc cython_traverse = NULL
-cdef inquiry cython_clear = NULL
+cdef traverseproc inner_traverse = NULL
+cdef inquiry inner_clear = NULL
 
 cdef struct Visitor:
     visitproc visit
@@ -824,23 +903,37 @@ cdef int traverse(PyObject *notifier, visitproc visit, void *context) noexcept:
         answer = wheel.walk((<MultiNotifier>notifier).root, visit_all, &visitor)
         if answer:
             return answer
-    return cython_traverse(notifier, visit, context)
+    return inner_traverse(notifier, visit, context)
 
 
 cdef int clear(PyObject *notifier) noexcept:
-    cdef MultiNotifier self = <MultiNotifier>notifier
-    cdef Slot root = 0
-    if self.mixed:
-        root = self.root
-        self.root = 0
-        self.count = 0
-        self.mixed = False
-        self.version += 1
-    release(root)
-    return cython_clear(notifier)
+    if (<MultiNotifier>notifier).mixed:
+        (<MultiNotifier>notifier).version += 1
+        release(detach(notifier))
+    return inner_clear(notifier)
 
 
-cython_traverse = (<PyTypeObject *>MultiNotifier).tp_traverse
-cython_clear = (<PyTypeObject *>MultiNotifier).tp_clear
-(<PyTypeObject *>MultiNotifier).tp_traverse = traverse
-(<PyTypeObject *>MultiNotifier).tp_clear = clear
+cdef Slot detach(PyObject *notifier) noexcept:
+    """Empty the notifier; answers the tree to be released, if there is one."""
+    # Nothing here may hold, and let go of, a notifier that is being deallocated: no variable, no `+=`.
+    cdef Slot root = (<MultiNotifier>notifier).root
+    if (<MultiNotifier>notifier).shared is not NULL:
+        root = disown((<MultiNotifier>notifier).shared)
+    (<MultiNotifier>notifier).root = 0
+    (<MultiNotifier>notifier).shared = NULL
+    (<MultiNotifier>notifier).count = 0
+    (<MultiNotifier>notifier).mixed = False
+    return root
+
+
+cdef PyTypeObject *kind = <PyTypeObject *>MultiNotifier
+inner_traverse = kind.tp_traverse
+inner_clear = kind.tp_clear
+timers_inner_dealloc = kind.tp_dealloc
+timers_detach = detach
+timers_release = release
+kind.tp_traverse = traverse
+kind.tp_clear = clear
+kind.tp_dealloc = timers_dealloc
+# Pickles name the public place.
+kind.tp_name = "timers.MultiNotifier"

@@ -1,9 +1,9 @@
 # cython: language_level=3
 """The integer room: a hierarchical timing wheel that never heard of datetimes.
 
-A *deadline* is an unsigned integer: the millisecond tick in the upper bits,
-the microsecond within that tick (0-999) in the lowest ten. A *timer* is a deadline and a
-token, an opaque pointer that is moved about and never looked at.
+A *deadline* is an unsigned integer: the millisecond tick in the upper bits, the microsecond
+within that tick (0-999) in the lowest ten. A *timer* is a deadline and a token, an opaque
+pointer that is moved about and never looked at.
 
     root ──> wheel of 65 s slots
              ├─ slot  9 ──> wheel of 256 ms slots        reached: cascaded
@@ -13,10 +13,11 @@ token, an opaque pointer that is moved about and never looked at.
              │              └─ slot 18: bucket [t t t t t ...]   not yet reached
              └─ slot 10: bucket [t t t t ...]
 
-A slot is empty, or holds a bucket (timers in the order of their insertion, an append
-each), or a finer wheel. A bucket cascades into a finer wheel the first time
-something needs its inside: `due`, a removal, or the search for the next deadline.
-A small notifier is the same thing with no wheel in it: its root is one bucket.
+A slot is empty, or holds a bucket (timers in the order of their insertion, an append each), or
+a finer wheel. A bucket of more than CROWD timers cascades into a finer wheel the first time
+something needs its inside: `due`, a removal, or the search for the next deadline. A smaller
+one is sorted where it lies. A small notifier is the same thing with no wheel in it: its
+root is one bucket.
 
     level   slots   granularity   range of one wheel
       0       32       1 us           32 us     only where a millisecond is crowded
@@ -27,12 +28,16 @@ A small notifier is the same thing with no wheel in it: its root is one bucket.
       5      256       4.66 h        49.7 d
       6      256      49.7 d         34.8 years
       7      256      34.8 years     8 919 years
-      8       64     8 919 years     beyond the calendar: nothing overflows
+      8       64     8 919 years     beyond the calendar
 
-The level of a wheel is that of the highest digit in which its timers differ, so a timer
-may lie anywhere, before or after all others, and still costs one append;
-an outlier puts a coarser wheel on top. The wheel has therefore no cursor that could be
-wrong, wrap, or need to be moved when the clock jumps.
+There is no cursor and nothing overflows. The level of a wheel is that of the highest digit in
+which its timers differ, and the coarsest level reaches beyond the calendar; so a timer may lie
+anywhere, before or after all others, and costs one append; an outlier puts a coarser
+wheel on top. A cursor could be wrong, wrap, or have to be re-anchored when the clock jumps; an
+overflow heap would cost a logarithm where a coarse slot costs an append.
+
+A timer moves down at most once a level, from bucket to bucket, in passes over whole chunks:
+that is all that draining costs.
 
 Invariants (`check` verifies each by name):
   occupied    a bit of `occupied` is set exactly where the slot is not empty
@@ -50,8 +55,11 @@ from libc.stdint cimport uint32_t, uint64_t
 
 
 cdef enum:
-    # A bucket up to this size is sorted on the stack instead of cascading.
+    # A bucket up to this size is sorted in place instead of cascading.
     CROWD = 48
+    # A wheel with no more timers than this is folded into one bucket again.
+    CALM = 16
+    # Timers of the largest chunk: 512 bytes, the largest block of Python's own allocator.
     CHUNK = 31
     MAX_LEVEL = 8
 
@@ -70,7 +78,7 @@ cdef struct Chunk:
 
 cdef struct Wheel:
     uint64_t base       # the first deadline of slot 0
-    uint32_t shift
+    uint32_t shift      # of the digit that names the slot
     uint32_t size
     uint64_t occupied[4]
     size_t slots[1]     # `size` of them
@@ -82,32 +90,79 @@ ctypedef size_t Slot
 ctypedef int (*Visit)(Timer *timers, size_t count, void *context) noexcept
 
 
-# Everything returns -1 for want of memory and then has changed nothing that can be observed.
-cdef int insert(Slot *root, uint64_t deadline, void *token) noexcept nogil
-cdef void undo_insert(Slot *root, uint64_t deadline) noexcept nogil
+# ---- All timers. The functions that answer int answer -1 for want of memory, and then have
+# changed nothing that can be observed.
 
-# Make what is due by `now` ready to be taken; lowers `room` by the number of such timers, at most to 0.
-cdef int ripen(Slot *root, uint64_t now, size_t *room) noexcept nogil
-# Remove (or `keep`) the first `count` ripened timers; `deadlines` may be NULL.
-cdef void take(Slot *root, uint64_t now, size_t count, void **tokens, uint64_t *deadlines, bint keep) noexcept nogil
-# Copy all timers, ripened up to the end of time, in the order of falling due.
-cdef void read(Slot root, Timer *timers) noexcept nogil
+cdef int insert_slowly(Slot *root, uint64_t deadline, void *token) noexcept nogil
+# Move the timers of the bucket `batch` into the tree, behind those of the same deadlines. On failure `batch` is some tree.
+cdef int insert_bucket(Slot *root, Slot *batch) noexcept nogil
 
+# The soonest deadline; the root must not be empty.
 cdef uint64_t earliest(Slot *root) noexcept nogil
+# Bring the timers due by `now` into order; lowers `room` by the number of such timers, at most to 0.
+cdef int ripen(Slot *root, uint64_t now, size_t *room) noexcept nogil
+# Remove the first `count` of the ripened timers.
+cdef void take(Slot *root, size_t count, void **tokens) noexcept nogil
+# Copy the first `count` timers in the order of falling due: ripened ones, or else all there are.
+cdef int read(Slot root, size_t count, Timer *timers) noexcept nogil
+# Fold the tree, of at most CALM timers, into one bucket.
+cdef int fold(Slot *root) noexcept nogil
 
-# Find timers of one deadline, in the order of insertion.
+cdef int clone(Slot source, Slot *target) noexcept nogil
+cdef void free(Slot root) noexcept nogil
+# Show every chunk to `visit`, until it answers other than 0.
+cdef int walk(Slot root, Visit visit, void *context) noexcept
+cdef size_t memory(Slot root) noexcept nogil
+# The name of the first invariant that does not hold, or NULL; `count` rises by the timers seen.
+cdef const char *check(Slot root, size_t *count) noexcept nogil
+
+
+# ---- The timers of one deadline, in the order of insertion.
+
 cdef struct Place:
     Slot *path[MAX_LEVEL + 2]   # from the root down to the bucket
     int depth
     Chunk *previous
     Chunk *chunk                # NULL: there is none (any more)
     uint32_t index
+
 cdef int find(Slot *root, uint64_t deadline, Place *place) noexcept nogil
 cdef void find_next(uint64_t deadline, Place *place) noexcept nogil
 cdef void remove(Place *place) noexcept nogil
 
-cdef int clone(Slot source, Slot *target) noexcept nogil
-cdef void free(Slot root) noexcept nogil
-cdef int walk(Slot root, Visit visit, void *context) noexcept
-cdef size_t memory(Slot root) noexcept nogil
-cdef const char *check(Slot root, size_t *count) noexcept nogil
+
+# ---- The way of an insert, short enough to stand in its callers.
+
+cdef inline bint is_wheel(Slot slot) noexcept nogil:
+    return slot & 1
+
+
+cdef inline Wheel *as_wheel(Slot slot) noexcept nogil:
+    return <Wheel *>(slot - 1)
+
+
+cdef inline Chunk *as_bucket(Slot slot) noexcept nogil:
+    return <Chunk *>slot
+
+
+cdef inline size_t digit_for(Wheel *wheel, uint64_t deadline) noexcept nogil:
+    """The slot of `deadline`; `size` or more where the wheel does not reach it."""
+    return (wheel.base ^ deadline) >> wheel.shift
+
+
+cdef inline int insert(Slot *root, uint64_t deadline, void *token) noexcept nogil:
+    cdef Slot slot = root[0]
+    cdef size_t digit
+    cdef Chunk *last
+    while is_wheel(slot):
+        digit = digit_for(as_wheel(slot), deadline)
+        if digit >= as_wheel(slot).size:
+            return insert_slowly(root, deadline, token)
+        slot = as_wheel(slot).slots[digit]
+    last = as_bucket(slot)
+    if last is NULL or last.count == last.capacity:
+        return insert_slowly(root, deadline, token)
+    last.timers[last.count].deadline = deadline
+    last.timers[last.count].token = token
+    last.count += 1
+    return 0

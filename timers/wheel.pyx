@@ -55,28 +55,20 @@ cdef inline uint32_t size_for(uint32_t shift) noexcept nogil:
 
 cdef inline uint64_t base_for(uint64_t deadline, uint32_t shift) noexcept nogil:
     """`deadline` with the digit at `shift` and all below it cleared."""
-    cdef uint64_t slots = deadline >> shift
-    return (slots - (slots & (size_for(shift) - 1))) << shift
+    return (deadline >> shift & ~<uint64_t>(size_for(shift) - 1)) << shift
 
 
-cdef inline size_t digit_for(Wheel *wheel, uint64_t deadline) noexcept nogil:
-    """The slot of `deadline`; `size` or more where the wheel does not reach it."""
-    return (wheel.base ^ deadline) >> wheel.shift
+cdef inline uint64_t first_of(Wheel *wheel, int digit) noexcept nogil:
+    """The first deadline of a slot."""
+    return wheel.base + (<uint64_t>digit << wheel.shift)
 
 
-# ---- slots, buckets, wheels
-
-cdef inline bint is_wheel(Slot slot) noexcept nogil:
-    return slot & 1
-
-
-cdef inline Wheel *as_wheel(Slot slot) noexcept nogil:
-    return <Wheel *>(slot - 1)
+cdef inline uint64_t last_of(Wheel *wheel, int digit) noexcept nogil:
+    """The last deadline of a slot."""
+    return wheel.base + ((<uint64_t>digit + 1) << wheel.shift) - 1
 
 
-cdef inline Chunk *as_bucket(Slot slot) noexcept nogil:
-    return <Chunk *>slot
-
+# ---- wheels
 
 cdef inline void mark(Wheel *wheel, size_t digit) noexcept nogil:
     wheel.occupied[digit >> 6] |= <uint64_t>1 << (digit & 63)
@@ -113,44 +105,60 @@ cdef Wheel *new_wheel(uint64_t deadline, uint32_t shift) noexcept nogil:
     return wheel
 
 
-cdef Chunk *new_chunk(uint32_t capacity) noexcept nogil:
-    cdef Chunk *chunk = <Chunk *>PyMem_Malloc(sizeof(Chunk) + (capacity - 1) * sizeof(Timer))
-    if chunk is not NULL:
-        chunk.count = 0
-        chunk.capacity = capacity
-    return chunk
+cdef void prune(Slot *slot) noexcept nogil:
+    """Free the wheel in `slot` if it holds nothing, or nothing but one finer wheel."""
+    cdef Wheel *wheel = as_wheel(slot[0])
+    cdef int digit = next_occupied(wheel, 0)
+    if digit < 0:
+        slot[0] = 0
+    elif is_wheel(wheel.slots[digit]) and next_occupied(wheel, digit + 1) < 0:
+        slot[0] = wheel.slots[digit]
+    else:
+        return
+    PyMem_Free(wheel)
 
 
-cdef int grow(Slot *slot, uint32_t capacity) noexcept nogil:
+# ---- buckets: a ring of chunks
+
+cdef int grow(Slot *bucket, uint32_t capacity) noexcept nogil:
     """Append an empty chunk; it must be filled before anybody looks."""
-    cdef Chunk *last = as_bucket(slot[0])
-    cdef Chunk *chunk = new_chunk(capacity)
+    cdef Chunk *last = as_bucket(bucket[0])
+    cdef Chunk *chunk = <Chunk *>PyMem_Malloc(sizeof(Chunk) + (capacity - 1) * sizeof(Timer))
     if chunk is NULL:
         return -1
+    chunk.count = 0
+    chunk.capacity = capacity
     if last is NULL:
         chunk.next = chunk
     else:
         chunk.next = last.next
         last.next = chunk
-    slot[0] = <Slot>chunk
+    bucket[0] = <Slot>chunk
     return 0
 
 
-cdef inline int append(Slot *slot, uint64_t deadline, void *token, uint32_t first) noexcept nogil:
-    """Append to a bucket; `first` is the capacity of its first chunk."""
-    cdef Chunk *last = as_bucket(slot[0])
-    cdef uint32_t capacity
+cdef inline int append(Slot *bucket, uint64_t deadline, void *token, uint32_t first) noexcept nogil:
+    """Append a timer; `first` is the capacity of the first chunk."""
+    cdef Chunk *last = as_bucket(bucket[0])
     if last is NULL or last.count == last.capacity:
-        capacity = first
-        if last is not NULL:
-            capacity = min(CHUNK, 2 * last.capacity + 2)
-        if grow(slot, capacity) < 0:
+        if grow(bucket, first if last is NULL else min(CHUNK, 2 * last.capacity + 2)) < 0:
             return -1
-        last = as_bucket(slot[0])
+        last = as_bucket(bucket[0])
     last.timers[last.count].deadline = deadline
     last.timers[last.count].token = token
     last.count += 1
     return 0
+
+
+cdef inline void drop_first(Slot *bucket) noexcept nogil:
+    """Free the first chunk."""
+    cdef Chunk *last = as_bucket(bucket[0])
+    cdef Chunk *first = last.next
+    if first is last:
+        bucket[0] = 0
+    else:
+        last.next = first.next
+    PyMem_Free(first)
 
 
 cdef inline size_t bucket_count(Chunk *last, size_t enough) noexcept nogil:
@@ -164,196 +172,33 @@ cdef inline size_t bucket_count(Chunk *last, size_t enough) noexcept nogil:
 
 
 cdef inline void join(Slot *bucket, Slot tail) noexcept nogil:
-    """Append the bucket `tail`, which may be empty, to another."""
+    """Append all chunks of another bucket."""
     cdef Chunk *first
-    if not tail:
-        return
-    if bucket[0]:
+    if bucket[0] and tail:
         first = as_bucket(bucket[0]).next
         as_bucket(bucket[0]).next = as_bucket(tail).next
         as_bucket(tail).next = first
-    bucket[0] = tail
+    if tail:
+        bucket[0] = tail
 
 
-# ---- insert
-
-cdef int widen(Slot *slot, uint64_t deadline) noexcept nogil:
-    """Put a coarser wheel on top of the one in `slot`, so that `deadline` is reached too."""
-    cdef Wheel *finer = as_wheel(slot[0])
-    cdef Wheel *wheel = new_wheel(deadline, shift_for(finer.base ^ deadline))
-    if wheel is NULL:
-        return -1
-    cdef size_t digit = digit_for(wheel, finer.base)
-    wheel.slots[digit] = slot[0]
-    mark(wheel, digit)
-    slot[0] = <Slot>wheel + 1
-    return 0
+cdef inline void shift_left(Chunk *chunk, uint32_t count) noexcept nogil:
+    """Forget the first `count` timers of a chunk that has more."""
+    chunk.count -= count
+    memmove(chunk.timers, chunk.timers + count, chunk.count * sizeof(Timer))
 
 
-cdef int insert(Slot *root, uint64_t deadline, void *token) noexcept nogil:
-    cdef Slot *slot = root
-    cdef Wheel *wheel = NULL
-    cdef size_t digit = 0
-    while is_wheel(slot[0]):
-        wheel = as_wheel(slot[0])
-        digit = digit_for(wheel, deadline)
-        if digit >= wheel.size:
-            # A coarser wheel is full of empty slots: should the append below fail, it goes again.
-            if widen(slot, deadline) < 0:
-                return -1
-            wheel = as_wheel(slot[0])
-            digit = digit_for(wheel, deadline)
-            if append(&wheel.slots[digit], deadline, token, 2) < 0:
-                slot[0] = wheel.slots[next_occupied(wheel, 0)]
-                PyMem_Free(wheel)
-                return -1
-            mark(wheel, digit)
-            return 0
-        slot = &wheel.slots[digit]
-    if append(slot, deadline, token, 2) < 0:
-        return -1
-    if wheel is not NULL:
-        mark(wheel, digit)
-    return 0
-
-
-cdef void undo_insert(Slot *root, uint64_t deadline) noexcept nogil:
-    """Remove the timer of `deadline` that was inserted last."""
-    cdef Place place
-    cdef Place last
-    descend(root, deadline, &place)
-    place.previous = as_bucket(place.path[place.depth - 1][0])
-    place.chunk = place.previous.next
-    place.index = 0
-    seek(deadline, &place)
-    last = place
-    while place.chunk is not NULL:
-        last = place
-        find_next(deadline, &place)
-    remove(&last)
-
-
-# ---- cascade
-
-cdef int cascade(Slot *slot) noexcept nogil:
-    """Turn the bucket in `slot` into a finer wheel of buckets, in one pass.
-
-    On failure the parts are chained up again: the timers of one deadline are together in
-    one part, so their order survives.
-    """
-    cdef Chunk *last = as_bucket(slot[0])
-    cdef Chunk *chunk = last.next
-    cdef uint64_t low = chunk.timers[0].deadline
-    cdef uint64_t difference = 0
-    cdef size_t total = 0
-    cdef uint32_t index
-    cdef size_t digit
-    while True:
-        timers_prefetch(chunk.next)
-        for index in range(chunk.count):
-            difference |= chunk.timers[index].deadline ^ low
-        total += chunk.count
-        if chunk is last:
-            break
-        chunk = chunk.next
-    cdef Wheel *wheel = new_wheel(low, shift_for(difference))
-    if wheel is NULL:
-        return -1
-    if not difference:
-        digit = digit_for(wheel, low)
-        wheel.slots[digit] = slot[0]
-        mark(wheel, digit)
-        slot[0] = <Slot>wheel + 1
-        return 0
-
-    cdef uint32_t first = <uint32_t>min(CHUNK, 2 + total / wheel.size * 5 / 4)
-    cdef Slot rest = 0
-    chunk = last.next
-    last.next = NULL
-    while chunk is not NULL:
-        timers_prefetch(chunk.next)
-        for index in range(chunk.count):
-            digit = digit_for(wheel, chunk.timers[index].deadline)
-            if append(&wheel.slots[digit], chunk.timers[index].deadline, chunk.timers[index].token, first) < 0:
-                undo_cascade(slot, wheel, chunk, last, index)
-                return -1
-            mark(wheel, digit)
-        rest = <Slot>chunk
-        chunk = chunk.next
-        PyMem_Free(<void *>rest)
-    slot[0] = <Slot>wheel + 1
-    return 0
-
-
-cdef void undo_cascade(Slot *slot, Wheel *wheel, Chunk *chunk, Chunk *last, uint32_t moved) noexcept nogil:
-    cdef Slot bucket = 0
-    cdef int digit = next_occupied(wheel, 0)
-    while digit >= 0:
-        join(&bucket, wheel.slots[digit])
-        digit = next_occupied(wheel, digit + 1)
-    chunk.count -= moved
-    memmove(chunk.timers, chunk.timers + moved, chunk.count * sizeof(Timer))
-    last.next = chunk
-    join(&bucket, <Slot>last)
-    slot[0] = bucket
-    PyMem_Free(wheel)
-
-
-# ---- due
-
-cdef inline uint64_t last_of(Wheel *wheel, int digit) noexcept nogil:
-    """The last deadline of a slot."""
-    return wheel.base + ((<uint64_t>digit + 1) << wheel.shift) - 1
-
-
-cdef int ripen_slot(Slot *slot, uint64_t now, size_t *room, bint single) noexcept nogil:
-    """`single`: all timers of the slot share one deadline, and it is due."""
-    cdef Wheel *wheel
-    cdef Chunk *chunk
-    cdef Chunk *last
-    cdef int digit
-    cdef size_t count
-    cdef uint32_t index
-    if not is_wheel(slot[0]):
-        last = as_bucket(slot[0])
-        if single:
-            count = bucket_count(last, room[0])
-        else:
-            if bucket_count(last, CROWD + 1) > CROWD:
-                if cascade(slot) < 0:
-                    return -1
-                return ripen_slot(slot, now, room, False)
-            count = 0
-            chunk = last
-            while True:
-                chunk = chunk.next
-                for index in range(chunk.count):
-                    count += chunk.timers[index].deadline <= now
-                if chunk is last:
-                    break
-        room[0] -= min(room[0], count)
-        return 0
-    wheel = as_wheel(slot[0])
-    digit = next_occupied(wheel, 0)
-    while digit >= 0 and room[0] and wheel.base + (<uint64_t>digit << wheel.shift) <= now:
-        if ripen_slot(&wheel.slots[digit], now, room, wheel.shift == 0) < 0:
-            return -1
-        digit = next_occupied(wheel, digit + 1)
-    return 0
-
-
-cdef int ripen(Slot *root, uint64_t now, size_t *room) noexcept nogil:
-    return ripen_slot(root, now, room, False) if root[0] else 0
-
-
-cdef inline size_t gather(Chunk *last, Timer *timers) noexcept nogil:
+cdef inline size_t gather(Chunk *last, size_t most, Timer *timers) noexcept nogil:
+    """Copy the first `most` timers; answers how many there were."""
     cdef Chunk *chunk = last
     cdef size_t count = 0
+    cdef size_t part
     while True:
         chunk = chunk.next
-        memcpy(timers + count, chunk.timers, chunk.count * sizeof(Timer))
-        count += chunk.count
-        if chunk is last:
+        part = min(chunk.count, most - count)
+        memcpy(timers + count, chunk.timers, part * sizeof(Timer))
+        count += part
+        if chunk is last or count == most:
             return count
 
 
@@ -370,151 +215,312 @@ cdef inline void sort(Timer *timers, size_t count) noexcept nogil:
         timers[place] = timer
 
 
-cdef struct Sink:
-    void **tokens
-    uint64_t *deadlines     # or NULL
-    size_t room
-    bint keep
-
-
-cdef inline void pour(Sink *sink, Timer *timers, size_t count) noexcept nogil:
-    cdef size_t index
-    for index in range(count):
-        sink.tokens[index] = timers[index].token
-    sink.tokens += count
-    if sink.deadlines is not NULL:
-        for index in range(count):
-            sink.deadlines[index] = timers[index].deadline
-        sink.deadlines += count
-    sink.room -= count
-
-
-cdef inline void drop_first(Slot *slot) noexcept nogil:
-    """Free the first chunk of a bucket."""
-    cdef Chunk *last = as_bucket(slot[0])
-    cdef Chunk *first = last.next
-    if first is last:
-        slot[0] = 0
-    else:
-        last.next = first.next
-    PyMem_Free(first)
-
-
-cdef void take_single(Slot *slot, Sink *sink) noexcept nogil:
-    cdef Chunk *chunk = as_bucket(slot[0])
-    cdef uint32_t count
-    if sink.keep:
-        while sink.room:
-            chunk = chunk.next
-            pour(sink, chunk.timers, min(chunk.count, sink.room))
-            if chunk is as_bucket(slot[0]):
-                return
-        return
-    while slot[0] and sink.room:
-        chunk = as_bucket(slot[0]).next
-        count = <uint32_t>min(chunk.count, sink.room)
-        pour(sink, chunk.timers, count)
-        if count == chunk.count:
-            drop_first(slot)
-        else:
-            chunk.count -= count
-            memmove(chunk.timers, chunk.timers + count, chunk.count * sizeof(Timer))
-
-
-cdef void take_sorted(Slot *slot, uint64_t now, Sink *sink) noexcept nogil:
+cdef void sort_bucket(Chunk *last) noexcept nogil:
+    """Sort at most CROWD timers in place."""
     cdef Timer timers[CROWD]
-    cdef Chunk *chunk
-    cdef size_t count = gather(as_bucket(slot[0]), timers)
-    cdef size_t taken = 0
-    sort(timers, count)
-    while taken < count and taken < sink.room and timers[taken].deadline <= now:
-        taken += 1
-    if not taken:
+    cdef Chunk *chunk = last
+    cdef size_t done = 0
+    if last.next is last:
+        sort(last.timers, last.count)
         return
-    pour(sink, timers, taken)
-    if sink.keep:
-        return
-    # The rest goes back, sorted, into as many of the chunks as it fills.
-    cdef Chunk *first = as_bucket(slot[0]).next
-    cdef Slot rest = 0
-    while taken < count:
-        chunk = first if not rest else as_bucket(rest).next
-        chunk.count = <uint32_t>min(chunk.capacity, count - taken)
-        memcpy(chunk.timers, timers + taken, chunk.count * sizeof(Timer))
-        taken += chunk.count
-        rest = <Slot>chunk
-    if not rest:
-        free(slot[0])
-    else:
-        while as_bucket(rest).next is not first:
-            drop_first(&rest)
-    slot[0] = rest
+    sort(timers, gather(last, CROWD, timers))
+    while True:
+        chunk = chunk.next
+        memcpy(chunk.timers, timers + done, chunk.count * sizeof(Timer))
+        done += chunk.count
+        if chunk is last:
+            return
 
 
-cdef void take_slot(Slot *slot, uint64_t now, Sink *sink, bint single) noexcept nogil:
+# ---- cascade
+
+cdef int cascade(Slot *slot, uint64_t low, uint64_t difference) noexcept nogil:
+    """Turn the bucket in `slot` into a wheel of buckets, in one pass.
+
+    The wheel reaches `low` and all timers, at the level of `difference` or a coarser one.
+    """
+    cdef Chunk *last = as_bucket(slot[0])
+    cdef Chunk *chunk = last
+    cdef Chunk *used
     cdef Wheel *wheel
-    cdef int digit
-    if not is_wheel(slot[0]):
-        if single:
-            take_single(slot, sink)
-        else:
-            take_sorted(slot, now, sink)
-        return
-    wheel = as_wheel(slot[0])
-    digit = next_occupied(wheel, 0)
-    while digit >= 0 and sink.room and wheel.base + (<uint64_t>digit << wheel.shift) <= now:
-        take_slot(&wheel.slots[digit], now, sink, wheel.shift == 0)
-        if not wheel.slots[digit]:
-            unmark(wheel, digit)
-        digit = next_occupied(wheel, digit + 1)
-    if not sink.keep:
-        prune(slot)
+    cdef size_t total = 0
+    cdef size_t digit
+    cdef uint32_t index, first
+    while True:
+        chunk = chunk.next
+        timers_prefetch(chunk.next)
+        for index in range(chunk.count):
+            difference |= chunk.timers[index].deadline ^ low
+        total += chunk.count
+        if chunk is last:
+            break
+    wheel = new_wheel(low, shift_for(difference))
+    if wheel is NULL:
+        return -1
+    first = <uint32_t>min(CHUNK, 2 + total / wheel.size * 5 / 4)
+    chunk = last.next
+    last.next = NULL
+    while chunk is not NULL:
+        timers_prefetch(chunk.next)
+        for index in range(chunk.count):
+            digit = digit_for(wheel, chunk.timers[index].deadline)
+            if append(&wheel.slots[digit], chunk.timers[index].deadline, chunk.timers[index].token, first) < 0:
+                shift_left(chunk, index)
+                last.next = chunk
+                undo_cascade(slot, wheel)
+                return -1
+            mark(wheel, digit)
+        used = chunk
+        chunk = chunk.next
+        PyMem_Free(used)
+    slot[0] = <Slot>wheel + 1
+    return 0
 
 
-cdef void take(Slot *root, uint64_t now, size_t count, void **tokens, uint64_t *deadlines, bint keep) noexcept nogil:
-    cdef Sink sink = Sink(tokens, deadlines, count, keep)
-    if root[0]:
-        take_slot(root, now, &sink, False)
+cdef void undo_cascade(Slot *slot, Wheel *wheel) noexcept nogil:
+    """Chain the buckets of `wheel` up again, before what is left in `slot`.
 
-
-cdef inline void prune(Slot *slot) noexcept nogil:
-    """Free a wheel that holds nothing, or nothing but one finer wheel."""
-    cdef Wheel *wheel = as_wheel(slot[0])
+    The timers of one deadline are together in one of them, so their order survives.
+    """
+    cdef Slot bucket = 0
     cdef int digit = next_occupied(wheel, 0)
-    if digit < 0:
-        slot[0] = 0
-    elif is_wheel(wheel.slots[digit]) and next_occupied(wheel, digit + 1) < 0:
-        slot[0] = wheel.slots[digit]
-    else:
-        return
+    while digit >= 0:
+        join(&bucket, wheel.slots[digit])
+        digit = next_occupied(wheel, digit + 1)
+    join(&bucket, slot[0])
+    slot[0] = bucket
     PyMem_Free(wheel)
 
 
-cdef void read(Slot root, Timer *timers) noexcept nogil:
-    read_slot(root, &timers, False)
+cdef inline int split(Slot *bucket) noexcept nogil:
+    return cascade(bucket, as_bucket(bucket[0]).timers[0].deadline, 0)
 
 
-cdef void read_slot(Slot slot, Timer **timers, bint single) noexcept nogil:
+cdef inline bint is_crowded(Slot bucket) noexcept nogil:
+    return bucket_count(as_bucket(bucket), CROWD + 1) > CROWD
+
+
+# ---- insert
+
+cdef int widen(Slot *slot, uint64_t deadline) noexcept nogil:
+    """Put a coarser wheel on top of the one in `slot`, so that `deadline` is reached too."""
+    cdef uint64_t base = as_wheel(slot[0]).base
+    cdef Wheel *wheel = new_wheel(deadline, shift_for(base ^ deadline))
+    if wheel is NULL:
+        return -1
+    cdef size_t digit = digit_for(wheel, base)
+    wheel.slots[digit] = slot[0]
+    mark(wheel, digit)
+    slot[0] = <Slot>wheel + 1
+    return 0
+
+
+cdef int insert_slowly(Slot *root, uint64_t deadline, void *token) noexcept nogil:
+    cdef Slot *slot = root
+    cdef Slot *top = root
+    cdef Wheel *wheel = NULL
+    cdef size_t digit = 0
+    while is_wheel(slot[0]):
+        wheel = as_wheel(slot[0])
+        digit = digit_for(wheel, deadline)
+        if digit >= wheel.size:
+            if widen(slot, deadline) < 0:
+                return -1
+        else:
+            top = slot
+            slot = &wheel.slots[digit]
+    if append(slot, deadline, token, 2) < 0:
+        # Should the wheel be a new one, with nothing but the former one in it, it goes again.
+        if wheel is not NULL:
+            prune(top)
+        return -1
+    if wheel is not NULL:
+        mark(wheel, digit)
+    return 0
+
+
+cdef int fit(Slot *batch, Slot tree) noexcept nogil:
+    """Give the bucket `batch` the shape of `tree`, where that has wheels."""
     cdef Wheel *wheel
+    cdef Wheel *twin
     cdef int digit
-    cdef size_t count
-    if not slot:
-        return
-    if not is_wheel(slot):
-        count = gather(as_bucket(slot), timers[0])
-        if not single:
-            sort(timers[0], count)
-        timers[0] += count
-        return
-    wheel = as_wheel(slot)
-    digit = next_occupied(wheel, 0)
+    if not batch[0] or not is_wheel(tree):
+        return 0
+    wheel = as_wheel(tree)
+    if cascade(batch, wheel.base, <uint64_t>1 << wheel.shift) < 0:
+        return -1
+    twin = as_wheel(batch[0])
+    if twin.shift > wheel.shift:
+        return fit(&twin.slots[digit_for(twin, wheel.base)], tree)
+    digit = next_occupied(twin, 0)
     while digit >= 0:
-        read_slot(wheel.slots[digit], timers, wheel.shift == 0)
-        digit = next_occupied(wheel, digit + 1)
+        if fit(&twin.slots[digit], wheel.slots[digit]) < 0:
+            return -1
+        digit = next_occupied(twin, digit + 1)
+    return 0
+
+
+cdef void graft(Slot *tree, Slot batch) noexcept nogil:
+    """Move the timers of `batch`, which fits, into the tree."""
+    cdef Wheel *wheel
+    cdef Wheel *twin
+    cdef int digit
+    if not tree[0]:
+        tree[0] = batch
+    elif batch and not is_wheel(batch):
+        fill(as_bucket(tree[0]), &batch)
+        join(tree, batch)
+    elif batch:
+        wheel = as_wheel(tree[0])
+        twin = as_wheel(batch)
+        if twin.shift > wheel.shift:
+            digit = <int>digit_for(twin, wheel.base)
+            graft(tree, twin.slots[digit])
+            twin.slots[digit] = tree[0]
+            mark(twin, digit)
+            tree[0] = batch
+            return
+        digit = next_occupied(twin, 0)
+        while digit >= 0:
+            graft(&wheel.slots[digit], twin.slots[digit])
+            mark(wheel, digit)
+            digit = next_occupied(twin, digit + 1)
+        PyMem_Free(twin)
+
+
+cdef void fill(Chunk *last, Slot *tail) noexcept nogil:
+    """Move the first timers of the bucket `tail` into the free room of a chunk."""
+    cdef Chunk *first
+    cdef uint32_t count
+    while tail[0] and last.count < last.capacity:
+        first = as_bucket(tail[0]).next
+        count = min(first.count, last.capacity - last.count)
+        memcpy(last.timers + last.count, first.timers, count * sizeof(Timer))
+        last.count += count
+        if count == first.count:
+            drop_first(tail)
+        else:
+            shift_left(first, count)
+
+
+cdef int insert_bucket(Slot *root, Slot *batch) noexcept nogil:
+    if fit(batch, root[0]) < 0:
+        return -1
+    graft(root, batch[0])
+    batch[0] = 0
+    return 0
+
+
+# ---- due
+
+cdef int ripen_slot(Slot *slot, uint64_t now, size_t *room, bint single) noexcept nogil:
+    """`single`: all timers of the slot have the same deadline, and it is due."""
+    cdef Wheel *wheel
+    cdef Chunk *chunk
+    cdef Chunk *last
+    cdef int digit
+    cdef size_t count = 0
+    cdef uint32_t index
+    if not is_wheel(slot[0]) and not single and is_crowded(slot[0]) and split(slot) < 0:
+        return -1
+    if is_wheel(slot[0]):
+        wheel = as_wheel(slot[0])
+        digit = next_occupied(wheel, 0)
+        while digit >= 0 and room[0] and first_of(wheel, digit) <= now:
+            if ripen_slot(&wheel.slots[digit], now, room, wheel.shift == 0) < 0:
+                return -1
+            digit = next_occupied(wheel, digit + 1)
+        return 0
+    last = as_bucket(slot[0])
+    if single:
+        count = bucket_count(last, room[0])
+    else:
+        sort_bucket(last)
+        chunk = last
+        while True:
+            chunk = chunk.next
+            for index in range(chunk.count):
+                count += chunk.timers[index].deadline <= now
+            if chunk is last:
+                break
+    room[0] -= min(room[0], count)
+    return 0
+
+
+cdef int ripen(Slot *root, uint64_t now, size_t *room) noexcept nogil:
+    return ripen_slot(root, now, room, False) if root[0] else 0
+
+
+cdef void take_slot(Slot *slot, size_t *room, void ***tokens) noexcept nogil:
+    cdef Wheel *wheel
+    cdef Chunk *chunk
+    cdef int digit
+    cdef uint32_t count, index
+    if is_wheel(slot[0]):
+        wheel = as_wheel(slot[0])
+        digit = next_occupied(wheel, 0)
+        while digit >= 0 and room[0]:
+            take_slot(&wheel.slots[digit], room, tokens)
+            if not wheel.slots[digit]:
+                unmark(wheel, digit)
+            digit = next_occupied(wheel, digit + 1)
+        prune(slot)
+        return
+    while slot[0] and room[0]:
+        chunk = as_bucket(slot[0]).next
+        count = <uint32_t>min(chunk.count, room[0])
+        for index in range(count):
+            # The caller's caller will look at the token, and it is seldom in the cache.
+            timers_prefetch(chunk.timers[index].token)
+            tokens[0][index] = chunk.timers[index].token
+        tokens[0] += count
+        room[0] -= count
+        if count == chunk.count:
+            drop_first(slot)
+        else:
+            shift_left(chunk, count)
+
+
+cdef void take(Slot *root, size_t count, void **tokens) noexcept nogil:
+    if root[0]:
+        take_slot(root, &count, &tokens)
+
+
+cdef int read_slot(Slot slot, size_t *room, Timer **timers, bint single) noexcept nogil:
+    cdef Wheel *wheel
+    cdef Slot twin
+    cdef int digit, failed
+    cdef size_t count
+    if is_wheel(slot):
+        wheel = as_wheel(slot)
+        digit = next_occupied(wheel, 0)
+        while digit >= 0 and room[0]:
+            if read_slot(wheel.slots[digit], room, timers, wheel.shift == 0) < 0:
+                return -1
+            digit = next_occupied(wheel, digit + 1)
+        return 0
+    if not single and is_crowded(slot):
+        # Reading changes nothing: a copy of the bucket cascades.
+        if clone(slot, &twin) < 0:
+            return -1
+        failed = split(&twin)
+        if not failed:
+            failed = read_slot(twin, room, timers, False)
+        free(twin)
+        return failed
+    count = gather(as_bucket(slot), room[0], timers[0])
+    if not single:
+        sort(timers[0], count)
+    timers[0] += count
+    room[0] -= count
+    return 0
+
+
+cdef int read(Slot root, size_t count, Timer *timers) noexcept nogil:
+    return read_slot(root, &count, &timers, False) if root else 0
 
 
 cdef uint64_t earliest(Slot *root) noexcept nogil:
-    """The first deadline; the root must not be empty."""
     cdef Slot *slot = root
     cdef Wheel *wheel
     cdef Chunk *chunk
@@ -527,10 +533,10 @@ cdef uint64_t earliest(Slot *root) noexcept nogil:
             wheel = as_wheel(slot[0])
             digit = next_occupied(wheel, 0)
             if not wheel.shift:
-                return wheel.base + digit
+                return first_of(wheel, digit)
             slot = &wheel.slots[digit]
         # Without memory for the cascade the whole bucket is searched: slow, but as exact.
-        if bucket_count(as_bucket(slot[0]), CROWD + 1) <= CROWD or cascade(slot) < 0:
+        if not is_crowded(slot[0]) or split(slot) < 0:
             break
     last = as_bucket(slot[0])
     chunk = last
@@ -543,25 +549,6 @@ cdef uint64_t earliest(Slot *root) noexcept nogil:
 
 
 # ---- find and remove
-
-cdef bint descend(Slot *root, uint64_t deadline, Place *place) noexcept nogil:
-    """The path to the bucket of `deadline`; False where there is none."""
-    cdef Slot *slot = root
-    cdef Wheel *wheel
-    cdef size_t digit
-    place.depth = 0
-    while slot[0]:
-        place.path[place.depth] = slot
-        place.depth += 1
-        if not is_wheel(slot[0]):
-            return True
-        wheel = as_wheel(slot[0])
-        digit = digit_for(wheel, deadline)
-        if digit >= wheel.size:
-            return False
-        slot = &wheel.slots[digit]
-    return False
-
 
 cdef void seek(uint64_t deadline, Place *place) noexcept nogil:
     """Move on to the first timer of `deadline` from the given place."""
@@ -580,20 +567,29 @@ cdef void seek(uint64_t deadline, Place *place) noexcept nogil:
 
 
 cdef int find(Slot *root, uint64_t deadline, Place *place) noexcept nogil:
-    cdef Slot *slot
-    cdef bint single
+    cdef Slot *slot = root
+    cdef Wheel *wheel
+    cdef size_t digit
+    cdef bint single = False
+    place.depth = 0
     place.chunk = NULL
-    while descend(root, deadline, place):
-        slot = place.path[place.depth - 1]
-        single = place.depth > 1 and not as_wheel(place.path[place.depth - 2][0]).shift
-        if single or bucket_count(as_bucket(slot[0]), CROWD + 1) <= CROWD:
+    while slot[0]:
+        if not is_wheel(slot[0]) and not single and is_crowded(slot[0]) and split(slot) < 0:
+            return -1
+        place.path[place.depth] = slot
+        place.depth += 1
+        if not is_wheel(slot[0]):
             place.previous = as_bucket(slot[0])
             place.chunk = place.previous.next
             place.index = 0
             seek(deadline, place)
             return 0
-        if cascade(slot) < 0:
-            return -1
+        wheel = as_wheel(slot[0])
+        digit = digit_for(wheel, deadline)
+        if digit >= wheel.size:
+            return 0
+        single = wheel.shift == 0
+        slot = &wheel.slots[digit]
     return 0
 
 
@@ -606,7 +602,6 @@ cdef void remove(Place *place) noexcept nogil:
     cdef Slot *slot = place.path[place.depth - 1]
     cdef Chunk *chunk = place.chunk
     cdef Wheel *wheel
-    cdef size_t digit
     chunk.count -= 1
     memmove(chunk.timers + place.index, chunk.timers + place.index + 1,
             (chunk.count - place.index) * sizeof(Timer))
@@ -622,36 +617,46 @@ cdef void remove(Place *place) noexcept nogil:
     while not slot[0] and place.depth > 1:
         place.depth -= 1
         wheel = as_wheel(place.path[place.depth - 1][0])
-        digit = slot - <Slot *>wheel.slots
-        unmark(wheel, digit)
+        unmark(wheel, slot - <Slot *>wheel.slots)
         slot = place.path[place.depth - 1]
         prune(slot)
 
 
 # ---- the whole
 
-cdef int clone(Slot source, Slot *target) noexcept nogil:
+cdef int fold(Slot *root) noexcept nogil:
+    cdef Timer timers[CALM]
+    cdef size_t count = CALM
+    cdef Timer *end = timers
+    cdef Slot bucket = 0
+    if read_slot(root[0], &count, &end, False) < 0:
+        return -1
+    count = CALM - count
+    if grow(&bucket, <uint32_t>max(count, 2)) < 0:
+        return -1
+    as_bucket(bucket).count = <uint32_t>count
+    memcpy(as_bucket(bucket).timers, timers, count * sizeof(Timer))
+    free(root[0])
+    root[0] = bucket
+    return 0
+
+
+cdef int clone_into(Slot source, Slot *target) noexcept nogil:
+    """What of the clone exists on failure is a tree, and the caller's to free."""
     cdef Chunk *last
     cdef Chunk *chunk
-    cdef Chunk *copy
     cdef Wheel *wheel
     cdef Wheel *twin
     cdef int digit
-    target[0] = 0
-    if not source:
-        return 0
     if not is_wheel(source):
         last = as_bucket(source)
         chunk = last
         while True:
             chunk = chunk.next
             if grow(target, chunk.count) < 0:
-                free(target[0])
-                target[0] = 0
                 return -1
-            copy = as_bucket(target[0])
-            copy.count = chunk.count
-            memcpy(copy.timers, chunk.timers, chunk.count * sizeof(Timer))
+            as_bucket(target[0]).count = chunk.count
+            memcpy(as_bucket(target[0]).timers, chunk.timers, chunk.count * sizeof(Timer))
             if chunk is last:
                 return 0
     wheel = as_wheel(source)
@@ -661,12 +666,19 @@ cdef int clone(Slot source, Slot *target) noexcept nogil:
     target[0] = <Slot>twin + 1
     digit = next_occupied(wheel, 0)
     while digit >= 0:
-        if clone(wheel.slots[digit], &twin.slots[digit]) < 0:
-            free(target[0])
-            target[0] = 0
-            return -1
         mark(twin, digit)
+        if clone_into(wheel.slots[digit], &twin.slots[digit]) < 0:
+            return -1
         digit = next_occupied(wheel, digit + 1)
+    return 0
+
+
+cdef int clone(Slot source, Slot *target) noexcept nogil:
+    target[0] = 0
+    if source and clone_into(source, target) < 0:
+        free(target[0])
+        target[0] = 0
+        return -1
     return 0
 
 
@@ -687,29 +699,25 @@ cdef void free(Slot root) noexcept nogil:
 
 
 cdef int walk(Slot root, Visit visit, void *context) noexcept:
-    """Show every chunk to `visit`, until it answers other than 0."""
     cdef Chunk *chunk
     cdef Wheel *wheel
     cdef int digit
-    cdef int answer
-    if not root:
-        return 0
-    if not is_wheel(root):
+    cdef int answer = 0
+    if is_wheel(root):
+        wheel = as_wheel(root)
+        digit = next_occupied(wheel, 0)
+        while digit >= 0 and not answer:
+            answer = walk(wheel.slots[digit], visit, context)
+            digit = next_occupied(wheel, digit + 1)
+    elif root:
         chunk = as_bucket(root)
-        while True:
+        while not answer:
             chunk = chunk.next
             timers_prefetch(chunk.next)
             answer = visit(chunk.timers, chunk.count, context)
-            if answer or chunk is as_bucket(root):
-                return answer
-    wheel = as_wheel(root)
-    digit = next_occupied(wheel, 0)
-    while digit >= 0:
-        answer = walk(wheel.slots[digit], visit, context)
-        if answer:
-            return answer
-        digit = next_occupied(wheel, digit + 1)
-    return 0
+            if chunk is as_bucket(root):
+                break
+    return answer
 
 
 cdef size_t memory(Slot root) noexcept nogil:
@@ -718,26 +726,24 @@ cdef size_t memory(Slot root) noexcept nogil:
     cdef Wheel *wheel
     cdef size_t total = 0
     cdef int digit
-    if not root:
-        return 0
-    if not is_wheel(root):
+    if is_wheel(root):
+        wheel = as_wheel(root)
+        total = sizeof(Wheel) + (wheel.size - 1) * sizeof(Slot)
+        digit = next_occupied(wheel, 0)
+        while digit >= 0:
+            total += memory(wheel.slots[digit])
+            digit = next_occupied(wheel, digit + 1)
+    elif root:
         chunk = as_bucket(root)
         while True:
             chunk = chunk.next
             total += sizeof(Chunk) + (chunk.capacity - 1) * sizeof(Timer)
             if chunk is as_bucket(root):
-                return total
-    wheel = as_wheel(root)
-    total = sizeof(Wheel) + (wheel.size - 1) * sizeof(Slot)
-    digit = next_occupied(wheel, 0)
-    while digit >= 0:
-        total += memory(wheel.slots[digit])
-        digit = next_occupied(wheel, digit + 1)
+                break
     return total
 
 
 cdef const char *check(Slot root, size_t *count) noexcept nogil:
-    """The name of the first invariant that does not hold, or NULL; `count` rises by the timers seen."""
     return check_slot(root, 0, <uint64_t>-1, 64, count) if root else NULL
 
 
@@ -769,8 +775,7 @@ cdef const char *check_slot(Slot slot, uint64_t low, uint64_t high, uint32_t abo
             return "occupied: a bit disagrees with its slot"
         if wheel.slots[index]:
             used += 1
-            broken = check_slot(wheel.slots[index], wheel.base + (<uint64_t>index << wheel.shift),
-                                last_of(wheel, index), wheel.shift, count)
+            broken = check_slot(wheel.slots[index], first_of(wheel, index), last_of(wheel, index), wheel.shift, count)
             if broken is not NULL:
                 return broken
     if not used:
