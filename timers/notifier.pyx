@@ -265,7 +265,7 @@ datetime.datetime(2024, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
         cdef bint naive, new_naive
         cdef uint64_t deadline = to_deadline(at, "at", True, &naive)
         cdef uint64_t new_deadline = to_deadline(new_at, "new_at", True, &new_naive)
-        if self.count and new_naive != self.naive or not self.count and new_naive != naive:
+        if self.count and new_naive != self.naive:
             raise mix_error()
         if not locate(self, deadline, naive, token, &place):
             return False
