@@ -51,7 +51,7 @@ Within a bucket equal deadlines stand in the order of their insertion.
 After Varghese & Lauck, "Hashed and Hierarchical Timing Wheels", SOSP 1987, scheme 7.
 """
 
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport uint16_t, uint32_t, uint64_t
 
 
 cdef enum:
@@ -71,8 +71,9 @@ cdef struct Timer:
 
 cdef struct Chunk:
     Chunk *next         # of the last chunk: the first
-    uint32_t count
-    uint32_t capacity
+    uint16_t count
+    uint16_t capacity
+    uint32_t before     # about how many timers went before it into the bucket: a hint of the size
     Timer timers[1]     # `capacity` of them
 
 

@@ -8,7 +8,7 @@ cdef extern from "Python.h" nogil:
     void PyMem_Free(void *block)
 
 cdef extern from *:
-    """
+    r"""
     #if defined(__GNUC__) || defined(__clang__)
       #define timers_low_bit(word) __builtin_ctzll(word)
       #define timers_high_bit(word) (63 - __builtin_clzll(word))
@@ -31,10 +31,16 @@ cdef extern from *:
       }
       #define timers_prefetch(address) ((void)0)
     #endif
+    /* A macro: compilers drop calls of a function that only prefetches. */
+    #define timers_prefetch_chunk(chunk) do { \
+        for (int line = 0; line < 512; line += 64) timers_prefetch((char *)(chunk) + line); \
+    } while (0)
     """
     int timers_low_bit(uint64_t word) noexcept nogil
     int timers_high_bit(uint64_t word) noexcept nogil
     void timers_prefetch(void *address) noexcept nogil
+    # Chunks lie anywhere: a walk over them waits for memory, unless it asks early.
+    void timers_prefetch_chunk(void *chunk) noexcept nogil
 
 
 # ---- arithmetic
@@ -127,10 +133,12 @@ cdef int grow(Slot *bucket, uint32_t capacity) noexcept nogil:
     if chunk is NULL:
         return -1
     chunk.count = 0
-    chunk.capacity = capacity
+    chunk.capacity = <uint16_t>capacity
+    chunk.before = 0
     if last is NULL:
         chunk.next = chunk
     else:
+        chunk.before = last.before + last.count
         chunk.next = last.next
         last.next = chunk
     bucket[0] = <Slot>chunk
@@ -240,35 +248,34 @@ cdef int cascade(Slot *slot, uint64_t low, uint64_t difference) noexcept nogil:
     The wheel reaches `low` and all timers, at the level of `difference` or a coarser one.
     """
     cdef Chunk *last = as_bucket(slot[0])
-    cdef Chunk *chunk = last
+    cdef Chunk *chunk
     cdef Chunk *used
     cdef Wheel *wheel
-    cdef size_t total = 0
-    cdef size_t digit
+    cdef uint64_t deadline
     cdef uint32_t index, first
-    while True:
-        chunk = chunk.next
-        timers_prefetch(chunk.next)
-        for index in range(chunk.count):
-            difference |= chunk.timers[index].deadline ^ low
-        total += chunk.count
-        if chunk is last:
-            break
+    cdef size_t digit
+    cdef bint fits
+    # The last timers tell the level almost always; one that does not fit tells better.
+    for index in range(last.count):
+        difference |= last.timers[index].deadline ^ low
     wheel = new_wheel(low, shift_for(difference))
     if wheel is NULL:
         return -1
-    first = <uint32_t>min(CHUNK, 2 + total / wheel.size * 5 / 4)
+    first = min(CHUNK, 2 + last.before // wheel.size * 5 // 4)
     chunk = last.next
     last.next = NULL
     while chunk is not NULL:
-        timers_prefetch(chunk.next)
+        if chunk.next is not NULL:
+            timers_prefetch_chunk(chunk.next.next)
         for index in range(chunk.count):
-            digit = digit_for(wheel, chunk.timers[index].deadline)
-            if append(&wheel.slots[digit], chunk.timers[index].deadline, chunk.timers[index].token, first) < 0:
+            deadline = chunk.timers[index].deadline
+            digit = digit_for(wheel, deadline)
+            if digit >= wheel.size or append(&wheel.slots[digit], deadline, chunk.timers[index].token, first) < 0:
                 shift_left(chunk, index)
                 last.next = chunk
+                fits = digit < wheel.size
                 undo_cascade(slot, wheel)
-                return -1
+                return -1 if fits else cascade(slot, low, difference | deadline ^ low)
             mark(wheel, digit)
         used = chunk
         chunk = chunk.next
@@ -413,8 +420,8 @@ cdef int insert_bucket(Slot *root, Slot *batch) noexcept nogil:
 
 # ---- due
 
-cdef int ripen_slot(Slot *slot, uint64_t now, size_t *room, bint single) noexcept nogil:
-    """`single`: all timers of the slot have the same deadline, and it is due."""
+cdef int ripen_slot(Slot *slot, uint64_t now, size_t *room, uint64_t end, bint single) noexcept nogil:
+    """`end`: the last deadline of the slot; `single`: its only one, and due."""
     cdef Wheel *wheel
     cdef Chunk *chunk
     cdef Chunk *last
@@ -427,15 +434,16 @@ cdef int ripen_slot(Slot *slot, uint64_t now, size_t *room, bint single) noexcep
         wheel = as_wheel(slot[0])
         digit = next_occupied(wheel, 0)
         while digit >= 0 and room[0] and first_of(wheel, digit) <= now:
-            if ripen_slot(&wheel.slots[digit], now, room, wheel.shift == 0) < 0:
+            if ripen_slot(&wheel.slots[digit], now, room, last_of(wheel, digit), wheel.shift == 0) < 0:
                 return -1
             digit = next_occupied(wheel, digit + 1)
         return 0
     last = as_bucket(slot[0])
-    if single:
+    if not single:
+        sort_bucket(last)
+    if end <= now:
         count = bucket_count(last, room[0])
     else:
-        sort_bucket(last)
         chunk = last
         while True:
             chunk = chunk.next
@@ -448,7 +456,7 @@ cdef int ripen_slot(Slot *slot, uint64_t now, size_t *room, bint single) noexcep
 
 
 cdef int ripen(Slot *root, uint64_t now, size_t *room) noexcept nogil:
-    return ripen_slot(root, now, room, False) if root[0] else 0
+    return ripen_slot(root, now, room, <uint64_t>-1, False) if root[0] else 0
 
 
 cdef void take_slot(Slot *slot, size_t *room, void ***tokens) noexcept nogil:
@@ -470,8 +478,6 @@ cdef void take_slot(Slot *slot, size_t *room, void ***tokens) noexcept nogil:
         chunk = as_bucket(slot[0]).next
         count = <uint32_t>min(chunk.count, room[0])
         for index in range(count):
-            # The caller's caller will look at the token, and it is seldom in the cache.
-            timers_prefetch(chunk.timers[index].token)
             tokens[0][index] = chunk.timers[index].token
         tokens[0] += count
         room[0] -= count
