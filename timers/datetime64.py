@@ -54,7 +54,8 @@ def to_instants(ats: Any) -> Any:
     if unit not in UNITS:
         raise ValueError("ats must have a unit of time")
     up, down = UNITS[unit]
-    _check_range(date.min.toordinal() <= _instant(least, up, down) // UNITS["D"][0] <= date.max.toordinal())
+    first, last = (_instant(extreme, up, down) // UNITS["D"][0] for extreme in (least, most))
+    _check_range(date.min.toordinal() <= first and last <= date.max.toordinal())
     if max(-least, most) * up >= 2**63:
         numbers = numbers.astype(object)
     return numpy.ascontiguousarray(_instant(numbers, many * up, down), "i8")
