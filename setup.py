@@ -25,6 +25,7 @@ setup(
             "binding": False,
             "embedsignature": True,
             "embedsignature.format": "clinic",
+            "freethreading_compatible": True,
         },
         build_dir="build",
     )

@@ -28,10 +28,11 @@ from timers cimport wheel
 from timers.instant cimport DAY, FIRST, LAST, from_deadline, pack, to_deadline, unpack
 from timers.wheel cimport Place, Slot, Timer
 
+import copy
+import copyreg
+import operator
 import sys
-from copy import deepcopy
-from copyreg import __newobj__, _slotnames
-from operator import index as to_index
+from copyreg import _slotnames as slot_names
 from pickle import PickleBuffer
 from types import GenericAlias
 
@@ -88,6 +89,11 @@ cdef enum:
     ATTEMPTS = 100
 
 cdef size_t ALL = <size_t>-1
+
+# As C variables they are found at once.
+cdef object to_index = operator.index
+cdef object new_object = copyreg.__newobj__
+cdef object deepcopy = copy.deepcopy
 
 cdef struct Shared:
     Py_ssize_t owners
@@ -316,9 +322,11 @@ datetime.datetime(2024, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
                 add(fresh, times[index], many[index], "ats")
         absorb(self, fresh)
 
+    @cython.critical_section
     def __len__(self):
         return self.count
 
+    @cython.critical_section
     def __bool__(self):
         return self.count != 0
 
@@ -393,10 +401,10 @@ datetime.datetime(2024, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
         state = freeze(self)
         if protocol >= 5 and len(<bytes>state[1]) >= BAND:
             state = (state[0], PickleBuffer(state[1]), state[2], state[3])
-        return __newobj__, (MultiNotifier,), state
+        return new_object, (MultiNotifier,), state
 
     def __reduce__(self):
-        return __newobj__, (type(self),), self.__getstate__()
+        return new_object, (type(self),), self.__getstate__()
 
     @cython.critical_section
     def __setstate__(self, state):
@@ -584,10 +592,15 @@ cdef class Pending:
     def __iter__(self):
         return self
 
+    @cython.critical_section
     def __next__(self):
-        if self.owner is None:
+        cdef MultiNotifier owner = self.owner
+        cdef uint64_t version
+        if owner is None:
             raise StopIteration
-        if self.version != self.owner.version:
+        with cython.critical_section(owner):
+            version = owner.version
+        if self.version != version:
             raise RuntimeError("the notifier changed during iteration")
         if self.done == self.count:
             self.owner = None
@@ -595,6 +608,7 @@ cdef class Pending:
         self.done += 1
         return pair_of(self, self.done - 1)
 
+    @cython.critical_section
     def __length_hint__(self):
         return self.count - self.done
 
@@ -769,7 +783,7 @@ cdef dict attributes_of(self):
     """What a subclass added: its `__dict__` and `__slots__`."""
     attributes = dict(getattr(self, "__dict__", ()))
     attributes.pop("__orig_class__", None)
-    for name in _slotnames(type(self)):
+    for name in slot_names(type(self)):
         if hasattr(self, name):
             attributes[name] = getattr(self, name)
     return attributes
@@ -778,7 +792,7 @@ cdef dict attributes_of(self):
 cdef int set_attributes(self, attributes) except -1:
     if type(attributes) is not dict:
         raise TypeError("the attributes of a state must be a dict")
-    slots = _slotnames(type(self))
+    slots = slot_names(type(self))
     for name in <dict>attributes:
         if type(name) is not str:
             raise TypeError("the names of attributes must be strings")
