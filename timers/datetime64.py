@@ -1,4 +1,4 @@
-"""The NumPy room: `datetime64` arrays to instants (see instant.pxd), with no Python object a timer.
+"""The NumPy room: what the numbers in a `datetime64` array mean, whatever its unit.
 
 NumPy is never imported here: an array can only come from someone who has.
 """
@@ -6,11 +6,14 @@ NumPy is never imported here: an array can only come from someone who has.
 from __future__ import annotations
 
 import sys
-from datetime import date, timedelta
+from datetime import datetime, timedelta
+from math import gcd
 from typing import Any
 
 MICROSECOND = timedelta(microseconds=1)
-EPOCH = date(1970, 1, 1).toordinal() * (timedelta(days=1) // MICROSECOND)
+EPOCH = datetime(1970, 1, 1)
+FIRST = (datetime.min - EPOCH) // MICROSECOND
+LAST = (datetime.max - EPOCH) // MICROSECOND
 
 # Microseconds a unit: numerator and denominator.
 UNITS = {
@@ -27,6 +30,8 @@ UNITS = {
     "as": (1, 10**12),
 }
 MONTHS = {"Y": 12, "M": 1}
+INT64_MAX = 2**63 - 1
+OUTSIDE = "ats holds NaT, or an instant outside the years 1 to 9999"
 
 
 def is_datetime64(ats: Any) -> bool:
@@ -34,37 +39,28 @@ def is_datetime64(ats: Any) -> bool:
     return numpy is not None and isinstance(ats, numpy.ndarray) and ats.dtype.kind == "M"
 
 
-def to_instants(ats: Any) -> Any:
-    """A contiguous int64 array; fractions of a microsecond are rounded up."""
+def scale(ats: Any) -> tuple[Any, int, int, int, int]:
+    """The numbers as a contiguous int64 array, the least and the most that lie within the calendar, and the
+    microseconds a number as a fraction (one of its two parts is 1)."""
     numpy = sys.modules["numpy"]
     if ats.ndim != 1:
         raise ValueError(f"ats must have one dimension, not {ats.ndim}")
-    if not len(ats):
-        return numpy.empty(0, "i8")
-    if numpy.isnat(ats).any():
-        raise ValueError("ats holds NaT")
     unit, many = numpy.datetime_data(ats.dtype)
     numbers = numpy.ascontiguousarray(ats, ats.dtype.newbyteorder("=")).view("i8")
-    # The extremes in Python's integers, which do not wrap.
-    least, most = int(numbers.min()) * many, int(numbers.max()) * many
     if unit in MONTHS:
-        months = MONTHS[unit]
-        _check_range((1 - 1970) * 12 <= least * months and most * months < (10_000 - 1970) * 12)
-        return to_instants(ats.astype("M8[D]"))
+        months = MONTHS[unit] * many
+        if numpy.any((numbers < -(1969 * 12 // months)) | (numbers > (8030 * 12 - 1) // months)):
+            raise ValueError(OUTSIDE)
+        return scale(ats.astype("M8[D]"))
     if unit not in UNITS:
-        raise ValueError("ats must have a unit of time")
+        raise ValueError(f"ats must have a unit of time, not {ats.dtype}")
     up, down = UNITS[unit]
-    first, last = (_instant(extreme, up, down) // UNITS["D"][0] for extreme in (least, most))
-    _check_range(date.min.toordinal() <= first and last <= date.max.toordinal())
-    if max(-least, most) * up >= 2**63:
-        numbers = numbers.astype(object)
-    return numpy.ascontiguousarray(_instant(numbers, many * up, down), "i8")
-
-
-def _instant(number: Any, up: int, down: int) -> Any:
-    return EPOCH - -number * up // down
-
-
-def _check_range(inside: bool) -> None:
-    if not inside:
-        raise ValueError("ats holds an instant outside the years 1 to 9999")
+    up, down = up * many // gcd(many, down), down // gcd(many, down)
+    if up > 1 and down > 1:
+        # Nobody has such arrays: Python's integers, which cannot wrap, are fast enough.
+        instants = [-(-number * up // down) for number in numbers.tolist()]
+        if numpy.isnat(ats).any() or instants and not FIRST <= min(instants) <= max(instants) <= LAST:
+            raise ValueError(OUTSIDE)
+        return numpy.array(instants, "i8"), FIRST, LAST, 1, 1
+    # The number that stands for NaT lies below all of these.
+    return numbers, max(-(-FIRST * down // up), -INT64_MAX), min(LAST * down // up, INT64_MAX), up, down

@@ -25,7 +25,7 @@ from cpython.tuple cimport PyTuple_New, PyTuple_SET_ITEM
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from timers cimport wheel
-from timers.instant cimport DAY, FIRST, LAST, from_deadline, pack, to_deadline, unpack
+from timers.instant cimport DAY, EPOCH, FIRST, LAST, from_deadline, pack, to_deadline, unpack
 from timers.wheel cimport Place, Slot, Timer
 
 import copy
@@ -36,7 +36,7 @@ from copyreg import _slotnames as slot_names
 from pickle import PickleBuffer
 from types import GenericAlias
 
-from timers.datetime64 import is_datetime64, to_instants
+from timers.datetime64 import OUTSIDE, is_datetime64, scale
 
 import_datetime()
 
@@ -307,19 +307,15 @@ datetime.datetime(2024, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
         ['a', 'b']
         """
         cdef MultiNotifier fresh = MultiNotifier.__new__(MultiNotifier)
-        cdef list times, many
-        cdef size_t index
+        cdef bint naive = False
+        cdef bytes deadlines
         if is_datetime64(ats):
-            instants = to_instants(ats)
-            many = list(tokens)
-            check_lengths(len(instants), len(many))
-            put_instants(fresh, instants, many)
+            numbers, low, high, up, down = scale(ats)
+            deadlines = read_datetime64(numbers, low, high, up, down)
         else:
-            times = list(ats)
-            many = list(tokens)
-            check_lengths(len(times), len(many))
-            for index in range(len(times)):
-                add(fresh, times[index], many[index], "ats")
+            deadlines = read_datetimes(ats if type(ats) is list else list(ats), &naive)
+        put_all(fresh, deadlines, tokens if type(tokens) is list else list(tokens))
+        fresh.naive = naive
         absorb(self, fresh)
 
     @cython.critical_section
@@ -556,24 +552,62 @@ cdef int absorb(MultiNotifier self, MultiNotifier fresh) except -1:
     return 0
 
 
-cdef int check_lengths(size_t times, size_t tokens) except -1:
-    if times != tokens:
-        raise ValueError(f"ats and tokens must have the same length, not {times} and {tokens}")
-    return 0
+# ---- bulk: deadlines first, where foreign code may run; then the timers
+
+cdef bytes read_datetimes(list ats, bint *naive):
+    """The deadlines, as an array in the memory of a bytes object."""
+    cdef Py_ssize_t count = len(ats)
+    cdef Py_ssize_t index
+    cdef bint other
+    block = PyBytes_FromStringAndSize(NULL, count * sizeof(uint64_t))
+    for index in range(count):
+        if len(ats) != count:
+            raise RuntimeError("ats changed while it was read")
+        (<uint64_t *>PyBytes_AS_STRING(block))[index] = to_deadline(ats[index], "ats", True, &other)
+        if index and other != naive[0]:
+            raise mix_error()
+        naive[0] = other
+    return block
 
 
-cdef int put_instants(MultiNotifier fresh, instants, list tokens) except -1:
-    """`instants`: a buffer of as many int64."""
+cdef bytes read_datetime64(numbers, int64_t low, int64_t high, int64_t up, int64_t down):
+    """The same for a buffer of int64 between `low` and `high`; a number is `up` / `down` microseconds since 1970."""
     cdef Py_buffer view
-    cdef size_t index
-    PyObject_GetBuffer(instants, &view, PyBUF_SIMPLE)
+    cdef Py_ssize_t index
+    cdef int64_t number, instant
+    cdef uint64_t *deadlines
+    PyObject_GetBuffer(numbers, &view, PyBUF_SIMPLE)
     try:
-        for index in range(len(tokens)):
-            put(fresh, pack((<int64_t *>view.buf)[index]), tokens[index])
+        block = PyBytes_FromStringAndSize(NULL, view.len)
+        deadlines = <uint64_t *>PyBytes_AS_STRING(block)
+        for index in range(view.len // <Py_ssize_t>sizeof(int64_t)):
+            number = (<int64_t *>view.buf)[index]
+            if not low <= number <= high:
+                raise ValueError(OUTSIDE)
+            if down == 1:
+                instant = number * up
+            else:
+                # A fraction of a microsecond is rounded up; C rounds towards zero.
+                instant = number // down
+                instant += number > instant * down
+            deadlines[index] = pack(EPOCH + instant)
+        return block
     finally:
         PyBuffer_Release(&view)
+
+
+cdef int put_all(MultiNotifier fresh, bytes deadlines, list tokens) except -1:
+    cdef Py_ssize_t count = len(deadlines) // <Py_ssize_t>sizeof(uint64_t)
+    cdef Py_ssize_t index
+    with cython.critical_section(tokens):
+        if len(tokens) != count:
+            raise ValueError(f"ats and tokens must have the same length, not {count} and {len(tokens)}")
+        for index in range(count):
+            put(fresh, (<uint64_t *>PyBytes_AS_STRING(deadlines))[index], tokens[index])
     return 0
 
+
+# ---- the pending timers
 
 cdef class Pending:
     """The pending timers in the order of falling due, as they once were; iterates as long as they still are."""
