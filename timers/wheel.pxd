@@ -127,7 +127,7 @@ cdef struct Place:
     Chunk *chunk                # NULL: there is none (any more)
     uint32_t index
 
-cdef int find(Slot *root, uint64_t deadline, Place *place) noexcept nogil
+cdef void find(Slot *root, uint64_t deadline, Place *place) noexcept nogil
 cdef void find_next(uint64_t deadline, Place *place) noexcept nogil
 cdef void remove(Place *place) noexcept nogil
 

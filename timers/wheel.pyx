@@ -541,7 +541,7 @@ cdef uint64_t earliest(Slot *root) noexcept nogil:
             if not wheel.shift:
                 return first_of(wheel, digit)
             slot = &wheel.slots[digit]
-        # Without memory for the cascade the whole bucket is searched: slow, but as exact.
+        # As in `find`.
         if not is_crowded(slot[0]) or split(slot) < 0:
             break
     last = as_bucket(slot[0])
@@ -572,7 +572,7 @@ cdef void seek(uint64_t deadline, Place *place) noexcept nogil:
         place.index = 0
 
 
-cdef int find(Slot *root, uint64_t deadline, Place *place) noexcept nogil:
+cdef void find(Slot *root, uint64_t deadline, Place *place) noexcept nogil:
     cdef Slot *slot = root
     cdef Wheel *wheel
     cdef size_t digit
@@ -580,8 +580,9 @@ cdef int find(Slot *root, uint64_t deadline, Place *place) noexcept nogil:
     place.depth = 0
     place.chunk = NULL
     while slot[0]:
-        if not is_wheel(slot[0]) and not single and is_crowded(slot[0]) and split(slot) < 0:
-            return -1
+        # Without memory for the cascade the whole bucket is searched: slow, but as exact.
+        if not is_wheel(slot[0]) and not single and is_crowded(slot[0]):
+            split(slot)
         place.path[place.depth] = slot
         place.depth += 1
         if not is_wheel(slot[0]):
@@ -589,14 +590,13 @@ cdef int find(Slot *root, uint64_t deadline, Place *place) noexcept nogil:
             place.chunk = place.previous.next
             place.index = 0
             seek(deadline, place)
-            return 0
+            return
         wheel = as_wheel(slot[0])
         digit = digit_for(wheel, deadline)
         if digit >= wheel.size:
-            return 0
+            return
         single = wheel.shift == 0
         slot = &wheel.slots[digit]
-    return 0
 
 
 cdef void find_next(uint64_t deadline, Place *place) noexcept nogil:
