@@ -2,9 +2,14 @@
 
 from typing import TypeVar
 
-from timers.notifier import MultiNotifier
 from timers.version import __version__
 
+try:
+    from timers.notifier import MultiNotifier
+except ModuleNotFoundError as _error:
+    if _error.name != "timers.notifier":
+        raise
+    raise ImportError(f"{__path__[0]} is not compiled for this Python: run `pip install -e .` in the clone") from None
 
 __all__ = ["MultiNotifier", "T", "__version__"]
 

@@ -1,0 +1,24 @@
+"""Every Python snippet of the README runs, in order, and its two commands are what `.ci/run` looks for."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from sybil import Sybil
+from sybil.parsers.markdown import PythonCodeBlockParser
+
+README = Path(__file__).parents[1] / "README.md"
+
+
+def test_snippets() -> None:
+    examples = list(Sybil([PythonCodeBlockParser()]).parse(README).examples())
+    assert len(examples) == README.read_text().count("```python\n")
+    for example in examples:
+        example.evaluate()
+
+
+def test_commands_stand_on_the_first_screen() -> None:
+    screen = "\n".join(README.read_text().splitlines()[:40])
+    for module in ("pytest", "bench"):
+        assert len(re.findall(rf"^python3 -m venv \.venv && .*/python -m {module}$", screen, re.M)) == 1

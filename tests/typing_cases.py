@@ -1,0 +1,54 @@
+"""What a type checker infers. Never run: mypy reads it, and an unused `type: ignore` is an error."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Generic, Optional, TypeVar
+
+import numpy
+from typing_extensions import assert_type
+
+from timers import MultiNotifier, T
+
+U = TypeVar("U")
+now = datetime(2026, 1, 1)
+
+queue = MultiNotifier([(now, "a")])
+assert_type(queue, MultiNotifier[str])
+assert_type(queue.next_at(), Optional[datetime])
+assert_type(queue.due(now), list[str])
+assert_type(queue.due(now, limit=5), list[str])
+assert_type(queue.due_items(now), list[tuple[datetime, str]])
+assert_type(queue.cancel(now, "a"), bool)
+assert_type(queue.reschedule(at=now, token="a", new_at=now), bool)
+assert_type(iter(queue), Iterator[tuple[datetime, str]])
+assert_type((now, "a") in queue, bool)
+assert_type(len(queue), int)
+
+queue.notify_many([now], ["a"])
+queue.notify_many(numpy.array(["2026-01-01"], dtype="M8[us]"), ["a"])
+queue.notify_at(now, 5)  # type: ignore[arg-type]
+queue.notify_at("2026-01-01", "a")  # type: ignore[arg-type]
+queue.notify_many(["2026-01-01"], ["a"])  # type: ignore[list-item]
+queue.due(now, limit=1.5)  # type: ignore[arg-type]
+MultiNotifier(["a"])  # type: ignore[arg-type]
+
+empty: MultiNotifier[int] = MultiNotifier()
+assert_type(empty.due(now), list[int])
+assert_type(MultiNotifier[bytes]().due(now), list[bytes])
+
+
+class Session(MultiNotifier[U], Generic[U]):
+    def __init__(self, user: U) -> None:
+        self.user = user
+
+
+session = Session("ann")
+assert_type(session.user, str)
+assert_type(session.due(now), list[str])
+
+
+def first(queue: MultiNotifier[T]) -> Optional[T]:
+    return next((token for _, token in queue), None)
+
+
+assert_type(first(queue), Optional[str])
