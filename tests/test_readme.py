@@ -1,12 +1,15 @@
-"""Every Python snippet of the README runs, in order, and its two commands are what `.ci/run` looks for."""
+"""Every example in the README and in the docstrings runs, and the two commands are what `.ci/run` looks for."""
 
 from __future__ import annotations
 
+import doctest
 import re
 from pathlib import Path
 
 from sybil import Sybil
 from sybil.parsers.markdown import PythonCodeBlockParser
+
+from timers import notifier
 
 README = Path(__file__).parents[1] / "README.md"
 
@@ -16,6 +19,11 @@ def test_snippets() -> None:
     assert len(examples) == README.read_text().count("```python\n")
     for example in examples:
         example.evaluate()
+
+
+def test_docstrings() -> None:
+    failed, attempted = doctest.testmod(notifier)
+    assert attempted and not failed
 
 
 def test_commands_stand_on_the_first_screen() -> None:
