@@ -1,154 +1,674 @@
-"""Drives model and wheel side by side with random operations and compares every answer.
+"""Random operations on notifiers, every answer compared with the oracle's.
 
-`python -m tests.driver --operations 1000000 --seed 1` runs all configurations and prints the seed.
+A run is a `Config` (data), a number of operations and a seed, and repeats exactly. Every operation is first chosen, as
+a name and plain arguments, and then applied; so a run that fails leaves a list that `shrink` makes minimal and
+`replay` repeats. `python -m tests.proof operations` runs them by the billion.
 """
 
 from __future__ import annotations
 
-import argparse
 import copy
 import pickle
 import random
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta, timezone
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta, timezone, tzinfo
+from typing import Any, Callable, NamedTuple, Optional
 
-from tests.model import Model
+from tests.model import BEGINNING, END, FIRST, LAST, MICROSECOND, instant, moment
+from tests.oracle import NUMBER_BITS, Oracle
 from timers import MultiNotifier
 
 UTC = timezone.utc
-MICROSECOND = timedelta(microseconds=1)
 TICK = timedelta(milliseconds=1)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-FIRST = datetime.min.replace(tzinfo=UTC)
-LAST = datetime.max.replace(tzinfo=UTC)
+TODAY = datetime(2026, 1, 1, tzinfo=UTC)
+
+# Plain integers are what the oracle speaks: microseconds from year 1.
+TICK_SIZE = 1000
+DAY = timedelta(days=1) // MICROSECOND
+# Wheels may count their ticks from any of these; their levels lie at any of these powers of two of a tick.
+ORIGINS = (-DAY, 0, instant(EPOCH))
+SHIFTS = range(49)
+STEPS = (-TICK_SIZE, -1, 0, 1, TICK_SIZE)
+
+
+def boundary(micros: int, shift: int, origin: int) -> int:
+    """The latest multiple of 2**shift ticks that is not after `micros`."""
+    return origin + ((micros - origin) // TICK_SIZE >> shift << shift) * TICK_SIZE
 
 
 def _clocks() -> list[datetime]:
-    """The extremes, the second before 1970, today, and a boundary of each level of the wheel with its neighbours."""
-    today = datetime(2026, 1, 1, tzinfo=UTC)
-    times = [FIRST, LAST, EPOCH - MICROSECOND, EPOCH, today]
-    # The wheel counts its ticks from the day before FIRST.
-    tick = (today - FIRST + timedelta(days=1)) // TICK
-    for shift in (0, 8, 16, 24, 32, 40):
-        boundary = FIRST + ((tick >> shift << shift) * TICK - timedelta(days=1))
-        times += [boundary + step for step in (-TICK, -MICROSECOND, timedelta(0), MICROSECOND, TICK)]
-    return times
+    """The extremes, before 1970, 1970, today; near each the boundary of each level with its neighbours."""
+    places = [BEGINNING, END, *(instant(at) for at in (EPOCH - timedelta(days=9000), EPOCH - MICROSECOND, EPOCH, TODAY))]
+    times = set(places)
+    for place in places:
+        times |= {boundary(place, shift, origin) + step for shift in SHIFTS[::8] for origin in ORIGINS for step in STEPS}
+        # The levels below a millisecond.
+        times |= {place // 32 * 32 + step for step in (-1, 0, 1, 32)}
+    return [moment(micros) for micros in sorted(times) if BEGINNING <= micros <= END]
 
 
 CLOCKS = _clocks()
 
 
+class Folded(tzinfo):
+    """Of each two wall-clock equal times the second (`fold`) is an hour later."""
+
+    def utcoffset(self, at: Optional[datetime]) -> timedelta:
+        return timedelta(hours=1 - at.fold if at else 1)
+
+    def dst(self, at: Optional[datetime]) -> timedelta:
+        return self.utcoffset(at)
+
+    def tzname(self, at: Optional[datetime]) -> str:
+        return "Folded"
+
+
+ZONES: list[tuple[tzinfo, int]] = [(Folded(), 0), (Folded(), 1), (UTC, 0)]
+ZONES += [(timezone(timedelta(seconds=seconds)), 0) for seconds in (0, 1, -1, 20_700, 50_400, -43_200, 86_399, -86_399)]
+ZONES += [(timezone(timedelta(microseconds=-1)), 0)]
+
+
+class Stamp(datetime):
+    """A subclass of `datetime` that lies wherever it is asked and not read."""
+
+    def __lt__(self, other: object) -> bool:
+        raise AssertionError("a subclass was compared")
+
+    __le__ = __gt__ = __ge__ = __lt__
+
+    def __sub__(self, other: Any) -> Any:
+        raise AssertionError("a subclass was subtracted")
+
+    __add__ = __sub__  # type: ignore[assignment]
+
+
+class Label:
+    """A token that equals others; `number` tells them apart."""
+
+    def __init__(self, group: int, number: int) -> None:
+        self.group, self.number = group, number
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Label) and self.group == other.group
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"Label({self.group}, {self.number})"
+
+
+class Sub(MultiNotifier[Any]):
+    """With another constructor, a slot and a `__dict__`."""
+
+    __slots__ = ("__dict__", "key")
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+        self.extra = [key]
+
+
 @dataclass(frozen=True)
 class Config:
-    """Where the clock starts, how far timers and clock move, and how often each operation is chosen."""
+    """Where the clock starts, how far timers and clock move, what times and tokens look like, what is done how often."""
 
-    start: datetime = datetime(2026, 1, 1, tzinfo=UTC)
+    start: datetime = TODAY
+    # Timers lie up to `spread` after the clock, and a sixteenth of it before; the clock moves up to `step`.
     spread: timedelta = timedelta(seconds=60)
-    step: timedelta = timedelta(milliseconds=50)
+    step: timedelta = timedelta(seconds=1)
     grain: timedelta = MICROSECOND
     backwards: float = 0.0
-    jumps: bool = False
-    weights: dict[str, int] = field(
-        default_factory=lambda: {"notify": 20, "due": 8, "slice": 2, "items": 1, "cancel": 4, "reschedule": 3, "many": 1, "copy": 1, "iterate": 1}
-    )
+    # How often a time is taken from CLOCKS, and how often from the nearest boundaries of a level.
+    jumps: float = 0.0
+    edges: float = 0.02
+    times: str = "utc"
+    tokens: str = "numbers"
+    subclass: bool = False
+    # Twins that live on beside the notifier in use.
+    twins: int = 3
+    # In place of the usual weights.
+    weights: Optional[dict[str, int]] = None
 
+
+# What costs as much as there are timers is rare, so that volume stays affordable.
+USUAL = {
+    "notify_at": 600,
+    "due": 180,
+    "slice": 60,
+    "due_items": 25,
+    "cancel": 120,
+    "reschedule": 120,
+    "notify_many": 6,
+    "contains": 30,
+    "copy": 4,
+    "switch": 12,
+    "drop": 3,
+    "keep": 2,
+    "restore": 2,
+    "rebuild": 1,
+    "items": 2,
+    "iterate": 2,
+    "step": 20,
+    "scribble": 3,
+    "look": 2,
+    "refuse": 12,
+    "clear": 2,
+}
 
 CONFIGS = {
     "dense": Config(),
-    "sparse": Config(spread=timedelta(days=400), step=timedelta(days=1)),
-    "one millisecond": Config(spread=TICK, step=timedelta(microseconds=3)),
+    "sparse": Config(spread=timedelta(days=400), step=timedelta(days=9)),
+    "one millisecond": Config(spread=TICK, step=timedelta(microseconds=20)),
     "one microsecond": Config(spread=MICROSECOND, step=MICROSECOND),
-    "milliseconds": Config(grain=TICK, step=TICK),
+    "whole milliseconds": Config(grain=TICK, step=TICK * 400),
+    "every level": Config(edges=0.7, spread=timedelta(days=90), step=timedelta(days=2)),
     "backwards": Config(backwards=0.5, step=timedelta(seconds=5)),
-    "jumps": Config(spread=timedelta(days=900_000), jumps=True),
-    "far past": Config(start=FIRST + timedelta(seconds=5)),
-    "far future": Config(start=LAST - timedelta(seconds=5), step=timedelta(microseconds=7)),
-    "growing": Config(weights={"notify": 30, "due": 1, "slice": 1, "cancel": 2, "reschedule": 2, "many": 3, "items": 1, "copy": 1}),
-    "naive": Config(start=datetime(2026, 1, 1)),
+    "jumps": Config(spread=timedelta(days=900_000), step=timedelta(days=20_000), jumps=0.1, backwards=0.3),
+    "far past": Config(start=FIRST + timedelta(seconds=5), backwards=0.3),
+    "far future": Config(start=LAST - timedelta(seconds=30), backwards=0.4),
+    "before 1970": Config(start=EPOCH - timedelta(seconds=2), step=timedelta(milliseconds=20)),
+    "growing": Config(weights={**USUAL, "notify_at": 1500, "notify_many": 30, "due": 15, "slice": 15, "copy": 1, "clear": 0}),
+    "growing in a second": Config(
+        spread=timedelta(seconds=1), weights={**USUAL, "notify_many": 45, "due": 9, "slice": 150, "copy": 1, "clear": 0}
+    ),
+    "small": Config(spread=timedelta(seconds=2), weights={**USUAL, "notify_at": 200, "notify_many": 0, "copy": 60}),
+    "copies": Config(spread=timedelta(seconds=9), twins=6, weights={**USUAL, "copy": 60, "switch": 90, "keep": 12, "restore": 12}),
+    "cancelling": Config(weights={**USUAL, "due": 9, "cancel": 500, "reschedule": 500}),
+    "slices": Config(spread=timedelta(seconds=3), weights={**USUAL, "notify_many": 40, "due": 9, "slice": 300, "due_items": 150}),
+    "naive": Config(times="naive", jumps=0.05, backwards=0.2),
+    "aware or naive": Config(times="either", weights={**USUAL, "clear": 60}),
+    "zones": Config(times="zones"),
+    "zones at the ends": Config(times="zones", spread=timedelta(days=900_000), step=timedelta(days=9000), jumps=0.3, backwards=0.5),
+    "datetime subclass": Config(times="stamps"),
+    "equal tokens": Config(tokens="equal", spread=timedelta(microseconds=60), step=timedelta(microseconds=7)),
+    "labels": Config(tokens="labels", spread=timedelta(milliseconds=3), step=timedelta(microseconds=90)),
+    "mutable tokens": Config(tokens="lists", weights={**USUAL, "copy": 30, "scribble": 30, "switch": 60}),
+    "one mutable token": Config(tokens="few lists", weights={**USUAL, "copy": 30, "scribble": 30, "switch": 60}),
+    "subclass": Config(subclass=True, weights={**USUAL, "copy": 30, "switch": 60}),
 }
 
 
-def _bounded(time: datetime) -> datetime:
-    low, high = FIRST.replace(tzinfo=time.tzinfo), LAST.replace(tzinfo=time.tzinfo)
-    return min(max(time, low), high)
+def _equal_token(rng: random.Random, number: int) -> Any:
+    return rng.choice([0, False, 0.0, 1, True, "a", "".join(["a"]), None, (1,), (True,), b"a", (), "long " * 9])
 
 
-def _move(time: datetime, by: timedelta) -> datetime:
-    try:
-        return _bounded(time + by)
-    except OverflowError:
-        return (LAST if by > timedelta(0) else FIRST).replace(tzinfo=time.tzinfo)
+TOKENS: dict[str, Callable[[random.Random, int], Any]] = {
+    "numbers": lambda rng, number: number,
+    "equal": _equal_token,
+    "labels": lambda rng, number: Label(rng.randrange(5), number),
+    "lists": lambda rng, number: [number],
+    "few lists": lambda rng, number: [number] if rng.random() < 0.01 else str(number),
+}
+# Where `==` does not tell the tokens apart, their text does.
+TEXTUAL = {"equal", "labels"}
+# Copies must not share these.
+CHANGEABLE = {"labels", "lists", "few lists"}
 
 
-def run(config: Config, operations: int, seed: int, check: bool = False) -> int:
-    """Answers the number of tokens that fell due; AssertionError where model and wheel differ."""
-    rng = random.Random(seed)
-    model, wheel = Model(), MultiNotifier()
-    now, token, fired = config.start, 0, 0
-    kinds, weights = list(config.weights), list(config.weights.values())
-    reach = max(config.spread // config.grain, 1)
+def _rounds(protocol: int) -> Callable[[Any], Any]:
+    return lambda notifier: pickle.loads(pickle.dumps(notifier, protocol))
 
-    def some_time() -> datetime:
-        if config.jumps and rng.random() < 0.2:
-            return rng.choice(CLOCKS)
-        return _move(now, rng.randint(-reach // 16, reach) * config.grain)
 
-    def some_pair() -> tuple[datetime, int]:
-        return rng.choice(model.pending) if model.pending and rng.random() < 0.9 else (some_time(), token)
+def _out_of_band(notifier: Any) -> Any:
+    buffers: list[Any] = []
+    state = pickle.dumps(notifier, 5, buffer_callback=buffers.append)
+    return pickle.loads(state, buffers=buffers)
 
-    for kind in rng.choices(kinds, weights, k=operations):
-        if kind == "notify":
-            at, token = some_time(), token + rng.randint(0, 1)
-            model.notify_at(at, token)
-            wheel.notify_at(at, token)
-        elif kind in ("due", "slice", "items"):
-            sign = -1 if rng.random() < config.backwards else 1
-            now = rng.choice(CLOCKS) if config.jumps and rng.random() < 0.1 else _move(now, sign * rng.random() * config.step)
-            limit = rng.randint(0, 40) if kind == "slice" else None
-            expected = model.due_items(now, limit)
-            if kind == "items":
-                assert wheel.due_items(now) == expected
-            else:
-                assert wheel.due(now, limit) == [token for _, token in expected]
-            fired += len(expected)
-        elif kind == "cancel":
-            pair = some_pair()
-            assert (pair in wheel) == (pair in model.pending)
-            assert wheel.cancel(*pair) == model.cancel(*pair)
-        elif kind == "reschedule":
-            pair, at = some_pair(), some_time()
-            assert wheel.reschedule(*pair, at) == model.reschedule(*pair, at)
-        elif kind == "many":
-            ats = [some_time() for _ in range(rng.randint(0, 80))]
-            tokens = list(range(token, token + len(ats)))
-            model.notify_many(ats, tokens)
-            wheel.notify_many(ats, tokens)
-        elif kind == "copy":
-            twin = rng.choice([copy.copy, copy.deepcopy, lambda n: pickle.loads(pickle.dumps(n, rng.randint(2, 5)))])(wheel)
-            wheel = rng.choice([wheel, twin])
+
+COPIERS: dict[str, tuple[bool, Callable[[Any], Any]]] = {
+    "copy": (False, copy.copy),
+    "deepcopy": (True, copy.deepcopy),
+    **{f"pickle {protocol}": (True, _rounds(protocol)) for protocol in range(2, pickle.HIGHEST_PROTOCOL + 1)},
+    "pickle out of band": (True, _out_of_band),
+}
+
+
+class _Broken(tzinfo):
+    def utcoffset(self, at: Any) -> timedelta:
+        raise ZeroDivisionError
+
+
+BROKEN = datetime(2026, 1, 1, tzinfo=_Broken())
+
+
+def _exploding(at: datetime) -> Iterator[datetime]:
+    yield at
+    raise ZeroDivisionError
+
+
+# Every one raises, and changes nothing. `at` is a time of the right kind, `wrong` one of the other.
+REFUSALS: list[tuple[type[Exception], Callable[[Any, datetime, datetime], Any]]] = [
+    (TypeError, lambda n, at, wrong: n.notify_at(None, 1)),
+    (TypeError, lambda n, at, wrong: n.notify_at(date(2026, 1, 1), 1)),
+    (TypeError, lambda n, at, wrong: n.due(5)),
+    (TypeError, lambda n, at, wrong: n.due_items("2026-01-01")),
+    (TypeError, lambda n, at, wrong: n.cancel(None, 1)),
+    (TypeError, lambda n, at, wrong: n.reschedule(at, 1, None)),
+    (TypeError, lambda n, at, wrong: n.notify_many([at, None], [1, 2])),
+    (TypeError, lambda n, at, wrong: n.notify_many([at, wrong], [1, 2])),
+    (TypeError, lambda n, at, wrong: n.notify_many(7, [])),
+    (TypeError, lambda n, at, wrong: n.due(at, 1.5)),
+    (ValueError, lambda n, at, wrong: n.notify_many([at], [])),
+    (ValueError, lambda n, at, wrong: n.due(at, -1)),
+    (ValueError, lambda n, at, wrong: n.due_items(at, limit=-(10**30))),
+    (ZeroDivisionError, lambda n, at, wrong: n.notify_at(BROKEN, 1)),
+    (ZeroDivisionError, lambda n, at, wrong: n.due(BROKEN)),
+    (ZeroDivisionError, lambda n, at, wrong: n.reschedule(at, 1, BROKEN)),
+    (ZeroDivisionError, lambda n, at, wrong: n.notify_many(_exploding(at), [1, 2])),
+    (ZeroDivisionError, lambda n, at, wrong: n.notify_many([at, at], _exploding(at))),
+]
+# These only where timers are pending.
+MIXTURES: list[Callable[[Any, datetime], Any]] = [
+    lambda n, wrong: n.notify_at(wrong, 1),
+    lambda n, wrong: n.notify_many([wrong], [1]),
+    lambda n, wrong: n.due(wrong),
+    lambda n, wrong: n.due(wrong, 1),
+    lambda n, wrong: n.due_items(wrong),
+    lambda n, wrong: n.cancel(wrong, 1),
+    lambda n, wrong: (wrong, 1) in n,
+]
+
+
+class Operation(NamedTuple):
+    name: str
+    arguments: tuple[Any, ...]
+
+    def __repr__(self) -> str:
+        return f"{self.name}({', '.join(map(repr, self.arguments))})"
+
+
+class Stage:
+    """Notifiers, each with its oracle, and the operations that are applied to both and compared."""
+
+    def __init__(self, config: Config, notifier: Any = None) -> None:
+        self.config = config
+        self.notifier = (Sub("k") if config.subclass else MultiNotifier()) if notifier is None else notifier
+        self.oracle = Oracle()
+        self.others: list[tuple[Any, Oracle]] = []
+        self.kept: Optional[tuple[Any, Oracle]] = None
+        self.iterator: Optional[tuple[Iterator[Any], Oracle, int, Iterator[Any]]] = None
+        self.textual = config.tokens in TEXTUAL
+        self.soonest: tuple[Optional[int], bool, Optional[datetime]] = (None, False, None)
+
+    def compare(self) -> None:
+        """What must hold after every operation."""
+        soonest, naive = self.oracle.next_at(), self.oracle.naive
+        if soonest != self.soonest[0] or naive != self.soonest[1]:
+            self.soonest = soonest, naive, None if soonest is None else moment(soonest, naive)
+        answer, expected = self.notifier.next_at(), self.soonest[2]
+        assert answer == expected, f"next_at() is {answer!r}, not {expected!r}"
+        if expected is not None and expected.tzinfo is UTC:
+            assert answer.tzinfo is UTC, f"next_at() is {answer!r}: not in UTC"
+        assert len(self.notifier) == len(self.oracle.keys), f"len() is {len(self.notifier)}, not {len(self.oracle)}"
+
+    def same(self, answer: list[Any], expected: list[Any]) -> None:
+        assert answer == expected, f"answered {answer!r}, not {expected!r}"
+        if self.textual:
+            assert repr(answer) == repr(expected), f"answered {answer!r}, not {expected!r}"
+
+    def moments(self, items: list[tuple[int, Any]]) -> list[tuple[datetime, Any]]:
+        naive = self.oracle.naive
+        return [(moment(micros, naive), token) for micros, token in items]
+
+    # The operations. An instant that stands twice among the arguments is there for the oracle and for the notifier.
+
+    def notify_at(self, micros: int, at: datetime, token: Any) -> None:
+        if not self.oracle.keys:
+            self.oracle.naive = at.tzinfo is None
+        self.oracle.notify_at(micros, token)
+        assert self.notifier.notify_at(at, token) is None
+
+    def due(self, micros: int, now: datetime) -> None:
+        self.same(self.notifier.due(now), self.oracle.due(micros))
+
+    def slice(self, micros: int, now: datetime, limit: int) -> None:
+        self.same(self.notifier.due(now, limit), self.oracle.due(micros, limit))
+
+    def due_items(self, micros: int, now: datetime, limit: Optional[int]) -> None:
+        expected = self.moments(self.oracle.due_items(micros, limit))
+        self.same(self.notifier.due_items(now=now, limit=limit), expected)
+
+    def cancel(self, micros: int, at: datetime, token: Any) -> None:
+        assert self.notifier.cancel(at, token) is self.oracle.cancel(micros, token), "cancel() answered otherwise"
+
+    def contains(self, micros: int, at: datetime, token: Any) -> None:
+        assert ((at, token) in self.notifier) is self.oracle.contains(micros, token), "`in` answered otherwise"
+
+    def reschedule(self, micros: int, at: datetime, token: Any, new_micros: int, new_at: datetime) -> None:
+        expected = self.oracle.reschedule(micros, token, new_micros)
+        assert self.notifier.reschedule(at, token, new_at) is expected, "reschedule() answered otherwise"
+
+    def notify_many(self, micros: list[int], ats: list[datetime], tokens: list[Any], form: str) -> None:
+        if not self.oracle.keys and ats:
+            self.oracle.naive = ats[0].tzinfo is None
+        self.oracle.notify_many(micros, tokens)
+        if form == "datetime64":
+            numpy = sys.modules["numpy"]
+            array = numpy.array([micro - instant(EPOCH) for micro in micros], dtype="i8").view("M8[us]")
+            self.notifier.notify_many(array, tokens)
+        elif form == "generators":
+            self.notifier.notify_many((at for at in ats), tokens=iter(tokens))
         else:
-            assert list(wheel) == model.items()
-        assert wheel.next_at() == model.next_at()
-        assert len(wheel) == len(model.pending)
+            self.notifier.notify_many(ats, tuple(tokens))
+
+    def clear(self) -> None:
+        self.oracle.clear()
+        self.notifier.clear()
+        assert not self.notifier
+
+    def items(self) -> None:
+        self.same(list(self.notifier), self.moments(self.oracle.items()))
+
+    def iterate(self) -> None:
+        expected = iter(self.moments(self.oracle.items()))
+        self.iterator = iter(self.notifier), self.oracle, self.oracle.changes, expected
+
+    def step(self) -> None:
+        """One step of an iterator over a notifier that may have changed since."""
+        if self.iterator is None:
+            return
+        iterator, oracle, changes, expected = self.iterator
+        try:
+            answer = next(iterator)
+        except RuntimeError:
+            assert oracle.changes != changes, "iteration saw a change where there was none"
+            self.iterator = None
+        except StopIteration:
+            # As a dict's: the end is a step like any other.
+            assert oracle.changes == changes and next(expected, None) is None, "iteration ended early"
+            self.iterator = None
+        else:
+            assert oracle.changes == changes, "iteration went on after a change"
+            self.same([answer], [next(expected)])
+
+    def copy(self, how: str, stay: bool) -> None:
+        deep, make = COPIERS[how]
+        twin = make(self.notifier), self.oracle.twin(deep and self.config.tokens in CHANGEABLE)
+        assert type(twin[0]) is type(self.notifier)
+        if self.config.subclass:
+            assert (twin[0].key, twin[0].extra) == ("k", ["k"])
+            assert (twin[0].extra is self.notifier.extra) is not deep
+        if not stay:
+            self.others.append((self.notifier, self.oracle))
+            self.notifier, self.oracle = twin
+        else:
+            self.others.append(twin)
+        if len(self.others) > self.config.twins:
+            self.drop(0)
+
+    def switch(self, number: int) -> None:
+        if self.others:
+            other = self.others.pop(number % len(self.others))
+            self.others.append((self.notifier, self.oracle))
+            self.notifier, self.oracle = other
+
+    def drop(self, number: int) -> None:
+        if self.others:
+            del self.others[number % len(self.others)]
+
+    def keep(self, protocol: int) -> None:
+        self.kept = self.notifier.__reduce_ex__(protocol)[2], self.oracle.twin(False)
+
+    def restore(self) -> None:
+        if self.kept:
+            state, oracle = self.kept
+            self.notifier.__setstate__(state)
+            changes = self.oracle.changes + 1
+            self.oracle.__dict__.update(vars(oracle.twin(False)), changes=changes)
+
+    def rebuild(self) -> None:
+        """A notifier from the pairs of another."""
+        if not self.config.subclass:
+            oracle = self.oracle.twin(False)
+            self.notifier, self.oracle = MultiNotifier(timers=self.notifier), oracle
+
+    def scribble(self) -> None:
+        """Change a mutable token in place: copies must not share it, except `copy.copy`."""
+        if self.oracle.keys:
+            ours, theirs = self.oracle.tokens[self.oracle.keys[0]], next(iter(self.notifier))[1]
+            if type(ours) is list:
+                ours.append(len(ours))
+                if ours is not theirs:
+                    theirs.append(len(theirs))
+
+    def look(self) -> None:
+        assert "\n" not in repr(self.notifier) and len(repr(self.notifier)) < 200
+        assert bool(self.notifier) is bool(self.oracle)
+        assert sys.getsizeof(self.notifier) >= 16 * len(self.oracle) // 8
+
+    def refuse(self, number: int, at: datetime) -> None:
+        wrong = at.replace(tzinfo=UTC if at.tzinfo is None else None)
+        if len(self.oracle) and number >= len(REFUSALS):
+            try:
+                MIXTURES[number - len(REFUSALS)](self.notifier, wrong)
+            except TypeError as error:
+                assert str(error) == "can't compare offset-naive and offset-aware datetimes"
+            else:
+                raise AssertionError(f"mixture {number - len(REFUSALS)} was accepted")
+        elif number < len(REFUSALS):
+            kind, call = REFUSALS[number]
+            try:
+                call(self.notifier, at, wrong)
+            except kind:
+                pass
+            else:
+                raise AssertionError(f"refusal {number} was accepted")
+
+    def finish(self) -> None:
+        """Every notifier that is left gives the rest of its future."""
+        for self.notifier, self.oracle in [*self.others, (self.notifier, self.oracle)]:
+            self.compare()
+            end = END if self.oracle.naive else END + DAY - 1
+            self.due(end, moment(end, self.oracle.naive))
+            assert not self.notifier
+
+
+class Chooser:
+    """Chooses the arguments of the operations, from what the oracle knows."""
+
+    def __init__(self, stage: Stage, seed: int) -> None:
+        self.stage, self.config, self.rng = stage, stage.config, random.Random(seed)
+        self.random, self.edges, self.jumps = self.rng.random, self.config.edges, self.config.jumps
+        self.now = instant(self.config.start)
+        self.grain = self.config.grain // MICROSECOND
+        self.reach = max(self.config.spread // MICROSECOND, 1)
+        self.stride = max(self.config.step // MICROSECOND, 1)
+        self.number = 0
+        self.clocks = [instant(at) for at in CLOCKS]
+        self.make_token = TOKENS[self.config.tokens]
+        # Instants beyond the calendar exist only where zones do.
+        beyond = DAY - 1 if self.config.times == "zones" else 0
+        self.low, self.high = BEGINNING - beyond, END + beyond
+        self.plain = self.config.times == "utc"
+        usual = self.config.weights or USUAL
+        self.names, self.weights = list(usual), list(usual.values())
+
+    def choices(self, count: int) -> list[str]:
+        return self.rng.choices(self.names, self.weights, k=count)
+
+    def operation(self, name: str) -> Operation:
+        return Operation(name, getattr(self, name)())
+
+    # Parts of the arguments.
+
+    def instant(self) -> int:
+        chance = self.random()
+        if chance < self.edges:
+            micros = boundary(self.now, self.rng.choice(SHIFTS), self.rng.choice(ORIGINS)) + self.rng.choice(STEPS)
+            if chance < self.edges / 2:
+                micros += TICK_SIZE << self.rng.choice(SHIFTS)
+        elif chance < self.edges + self.jumps:
+            micros = self.rng.choice(self.clocks)
+        else:
+            micros = self.now + int((self.random() * 1.0625 - 0.0625) * self.reach)
+            micros -= micros % self.grain
+        return self.low if micros < self.low else self.high if micros > self.high else micros
+
+    def dress(self, micros: int) -> datetime:
+        """One of the datetimes of an instant."""
+        if self.plain:
+            return FIRST + micros * MICROSECOND
+        times = self.config.times
+        if times == "naive":
+            return moment(micros, True)
+        if times == "either":
+            oracle = self.stage.oracle
+            return moment(micros, oracle.naive if oracle.keys else self.rng.random() < 0.5)
+        if times == "stamps":
+            at = moment(micros)
+            return Stamp(at.year, at.month, at.day, at.hour, at.minute, at.second, at.microsecond, UTC)
+        zone, fold = self.rng.choice(ZONES)
+        offset = zone.utcoffset(datetime(1, 1, 1, fold=fold))
+        assert offset is not None
+        wall = micros + offset // MICROSECOND
+        if not BEGINNING <= wall <= END:
+            return moment(micros)
+        return moment(wall, True).replace(tzinfo=zone, fold=fold)
+
+    def token(self) -> Any:
+        self.number += 1
+        return self.make_token(self.rng, self.number)
+
+    def pair(self) -> tuple[int, datetime, Any]:
+        """A pending pair, mostly."""
+        oracle, rng = self.stage.oracle, self.rng
+        if not oracle.keys or self.random() < 0.08:
+            micros = self.instant()
+            return micros, self.dress(micros), self.token()
+        key = oracle.keys[int(self.random() * len(oracle.keys))]
+        micros, token = key >> NUMBER_BITS, oracle.tokens[key]
+        if self.random() < 0.05:
+            micros = min(max(micros + rng.choice(STEPS), self.low), self.high)
+        return micros, self.dress(micros), token
+
+    def clock(self) -> int:
+        rng, chance = self.rng, self.random()
+        if chance < self.jumps:
+            self.now = rng.choice(self.clocks)
+        elif chance < self.jumps + self.edges:
+            self.now = boundary(self.now, rng.choice(SHIFTS[:24]), rng.choice(ORIGINS)) + rng.choice(STEPS)
+        else:
+            sign = -1 if chance > 1 - self.config.backwards else 1
+            self.now += sign * int(self.random() * (self.stride + 1))
+        self.now = min(max(self.now, self.low), self.high)
+        return self.now
+
+    # The arguments of each operation.
+
+    def notify_at(self) -> tuple[Any, ...]:
+        micros = self.instant()
+        return micros, self.dress(micros), self.token()
+
+    def due(self) -> tuple[Any, ...]:
+        now = self.clock()
+        return now, self.dress(now)
+
+    def slice(self) -> tuple[Any, ...]:
+        return (*self.due(), self.rng.choice((0, 1, 2, 7, 40, 400)))
+
+    def due_items(self) -> tuple[Any, ...]:
+        return (*self.due(), self.rng.choice((None, 0, 1, 5, 100)))
+
+    cancel = contains = pair
+
+    def reschedule(self) -> tuple[Any, ...]:
+        micros = self.instant()
+        return (*self.pair(), micros, self.dress(micros))
+
+    def notify_many(self) -> tuple[Any, ...]:
+        count = self.rng.choice((0, 1, 3, 30, 90))
+        micros = [self.instant() for _ in range(count)]
+        form = self.rng.choice(("lists", "generators", "datetime64"))
+        naive = self.config.times in ("naive", "either")
+        inside = all(BEGINNING <= micro <= END for micro in micros)
+        if form == "datetime64" and (naive or not inside or "numpy" not in sys.modules):
+            form = "lists"
+        if self.config.times == "either" and micros:
+            naive = self.dress(micros[0]).tzinfo is None
+            ats = [moment(micro, naive) for micro in micros]
+        else:
+            ats = [self.dress(micro) for micro in micros]
+        return micros, ats, [self.token() for _ in micros], form
+
+    def copy(self) -> tuple[Any, ...]:
+        return self.rng.choice(list(COPIERS)), self.rng.random() < 0.5
+
+    def switch(self) -> tuple[Any, ...]:
+        return (self.rng.randrange(9),)
+
+    drop = switch
+
+    def keep(self) -> tuple[Any, ...]:
+        return (self.rng.randint(2, pickle.HIGHEST_PROTOCOL),)
+
+    def refuse(self) -> tuple[Any, ...]:
+        return self.rng.randrange(len(REFUSALS) + len(MIXTURES)), self.dress(self.instant())
+
+    def nothing(self) -> tuple[Any, ...]:
+        return ()
+
+    clear = items = iterate = step = restore = rebuild = scribble = look = nothing
+
+
+Trace = list[Operation]
+
+
+def run(
+    config: Config, operations: int, seed: int, check: bool = False, trace: Any = None, notifier: Any = None
+) -> int:
+    """Apply `operations` random ones; AssertionError where notifier and oracle differ.
+
+    Each is appended to `trace` before it is applied. Answers the number of operations.
+    """
+    stage = Stage(config, notifier)
+    chooser = Chooser(stage, seed)
+    choose = {name: getattr(chooser, name) for name in chooser.names}
+    apply = {name: getattr(stage, name) for name in chooser.names}
+    compare = stage.compare
+    for name in chooser.choices(operations):
+        arguments = choose[name]()
+        if trace is not None:
+            trace.append(Operation(name, arguments))
+        apply[name](*arguments)
+        compare()
         if check:
-            wheel._check()
-    assert wheel.due(LAST.replace(tzinfo=now.tzinfo)) == model.due(LAST.replace(tzinfo=now.tzinfo))
-    return fired
+            stage.notifier._check()
+            for other, _ in stage.others:
+                other._check()
+    stage.finish()
+    return operations
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--operations", type=int, default=1_000_000)
-    parser.add_argument("--seed", type=int, default=random.randrange(2**32))
-    parser.add_argument("--check", action="store_true", help="verify every invariant after every operation")
-    arguments = parser.parse_args()
-    print("seed", arguments.seed)
-    # Short runs keep the model small, and so fast.
-    rounds = max(arguments.operations // len(CONFIGS) // 2000, 1)
-    for name, config in CONFIGS.items():
-        fired = sum(run(config, 2000, arguments.seed + turn, arguments.check) for turn in range(rounds))
-        print(f"{name}: {rounds * 2000} operations, {fired} tokens due, all as the model")
+def replay(config: Config, trace: Trace, check: bool = True) -> None:
+    stage = Stage(config)
+    for operation in trace:
+        getattr(stage, operation.name)(*operation.arguments)
+        stage.compare()
+        if check:
+            stage.notifier._check()
+    stage.finish()
 
 
-if __name__ == "__main__":
-    main()
+def fails(config: Config, trace: Trace) -> bool:
+    try:
+        replay(config, trace)
+    except Exception:
+        return True
+    return False
+
+
+def shrink(trace: Trace, fails: Callable[[Trace], bool]) -> Trace:
+    """Leave out ever smaller parts, as long as what is left still fails."""
+    part = len(trace) // 2
+    while part:
+        start = 0
+        while start < len(trace):
+            shorter = trace[:start] + trace[start + part :]
+            if fails(shorter):
+                trace = shorter
+            else:
+                start += part
+        part //= 2
+    return trace
