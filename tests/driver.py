@@ -354,6 +354,9 @@ class Stage:
             self.notifier.notify_many(ats, tuple(tokens))
 
     def clear(self) -> None:
+        if not len(self.oracle):
+            # Whether that is a change is nobody's business.
+            self.iterator = None
         self.oracle.clear()
         self.notifier.clear()
         assert not self.notifier
@@ -414,6 +417,8 @@ class Stage:
     def restore(self) -> None:
         if self.kept:
             state, oracle = self.kept
+            if not len(oracle) and not len(self.oracle):
+                self.iterator = None
             self.notifier.__setstate__(state)
             changes = self.oracle.changes + 1
             self.oracle.__dict__.update(vars(oracle.twin(False)), changes=changes)

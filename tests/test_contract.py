@@ -1,23 +1,36 @@
-"""What the promises say of bad input, time zones, foreign code, copies and states."""
+"""What the promises say of arguments, bulk, slices, cancelling, iteration and manners."""
 
 from __future__ import annotations
 
 import copy
-import gc
-import pickle
-import random
+import subprocess
+import sys
 import weakref
-from datetime import date, datetime, timedelta, timezone, tzinfo
-from typing import Any, Generic, TypeVar
+from datetime import date, datetime, timedelta
+from typing import Any, Callable, Generic, TypeVar
 
 import pytest
 
+import timers
 from tests.driver import FIRST, LAST, MICROSECOND, UTC
 from timers import MultiNotifier
 
 U = TypeVar("U")
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+NAIVE = NOON.replace(tzinfo=None)
 MIXED = "can't compare offset-naive and offset-aware datetimes"
+
+# Every method that takes a time, with the name of the argument that is bad.
+TIMED: list[tuple[str, Callable[[MultiNotifier[Any], Any], Any]]] = [
+    ("at", lambda n, at: n.notify_at(at, 1)),
+    ("now", lambda n, at: n.due(at)),
+    ("now", lambda n, at: n.due(at, 0)),
+    ("now", lambda n, at: n.due_items(at)),
+    ("at", lambda n, at: n.cancel(at, 1)),
+    ("at", lambda n, at: n.reschedule(at, 1, NOON)),
+    ("new_at", lambda n, at: n.reschedule(NOON, 1, at)),
+    ("ats", lambda n, at: n.notify_many([at], [1])),
+]
 
 
 def later(seconds: float) -> datetime:
@@ -25,305 +38,336 @@ def later(seconds: float) -> datetime:
 
 
 class Keyed(MultiNotifier[U], Generic[U]):
-    __slots__ = ("key", "__dict__")
+    __slots__ = ("__dict__", "key")
 
     def __init__(self, key: str) -> None:
         self.key = key
 
 
-class Broken(tzinfo):
-    def utcoffset(self, at: Any) -> timedelta:
-        raise ZeroDivisionError
+def test_generics() -> None:
+    assert isinstance(timers.T, TypeVar)
+    assert isinstance(MultiNotifier[str](), MultiNotifier)
+    assert isinstance(Keyed[int]("k"), Keyed)
 
-    dst = utcoffset
-    tzname = utcoffset  # type: ignore[assignment]
+    class Named(MultiNotifier[str]):
+        pass
 
-
-@pytest.mark.parametrize("bad", [None, date(2026, 1, 1), 5, "2026-01-01"])
-def test_only_datetimes(bad: Any) -> None:
-    n: MultiNotifier[int] = MultiNotifier()
-    for call in (lambda: n.notify_at(bad, 1), lambda: n.cancel(bad, 1), lambda: MultiNotifier([(bad, 1)])):
-        with pytest.raises(TypeError, match="at must be a datetime"):
-            call()
-    with pytest.raises(TypeError, match="now must be a datetime"):
-        n.due(bad)
-    assert not n
+    n = Named([(NOON, "a")])
+    n.note = "kept"  # type: ignore[attr-defined]
+    assert n.due(NOON) == ["a"] and weakref.ref(n)() is n
 
 
-def test_naive_and_aware_never_mix() -> None:
-    n = MultiNotifier([(NOON, 1)])
-    naive = NOON.replace(tzinfo=None)
-    for call in (n.due, n.due_items, lambda at: n.notify_at(at, 2), lambda at: n.cancel(at, 1), lambda at: n.notify_many([at], [2])):
-        with pytest.raises(TypeError, match=MIXED):
-            call(naive)
+def test_arguments_have_names() -> None:
+    n: MultiNotifier[int] = MultiNotifier(timers=[(NOON, 1)])
+    n.notify_at(at=NOON, token=2)
+    n.notify_many(ats=[NOON], tokens=[3])
+    assert n.reschedule(at=NOON, token=1, new_at=NOON) is True
+    assert n.cancel(at=NOON, token=2) is True
+    assert n.due_items(now=NOON, limit=1) == [(NOON, 3)]
+    assert n.due(now=NOON, limit=None) == [1]
+
+
+@pytest.mark.parametrize("pending", [0, 1, 100])
+@pytest.mark.parametrize("bad", [None, date(2026, 1, 1), 5, "2026-01-01", 1.5, timedelta(1)])
+def test_only_datetimes(bad: Any, pending: int) -> None:
+    n: MultiNotifier[int] = MultiNotifier((NOON, 1) for _ in range(pending))
+    for name, call in TIMED:
+        with pytest.raises(TypeError, match=rf"\b{name}\b.*datetime"):
+            call(n, bad)
+    with pytest.raises(TypeError, match=r"\bat\b.*datetime"):
+        MultiNotifier([(bad, 1)])
+    assert list(n) == [(NOON, 1)] * pending
+
+
+@pytest.mark.parametrize(("right", "wrong"), [(NOON, NAIVE), (NAIVE, NOON)])
+def test_naive_and_aware_never_mix(right: datetime, wrong: datetime) -> None:
+    n = MultiNotifier([(right, 1)])
+    for _, call in TIMED:
+        if call is not TIMED[6][1]:
+            with pytest.raises(TypeError, match=MIXED):
+                call(n, wrong)
     with pytest.raises(TypeError, match=MIXED):
-        n.reschedule(NOON, 1, naive)
-    assert list(n) == [(NOON, 1)]
+        n.reschedule(right, 1, wrong)
+    with pytest.raises(TypeError, match=MIXED):
+        (wrong, 1) in n  # noqa: B015
+    for ats in ([right, wrong], [wrong, right]):
+        with pytest.raises(TypeError, match=MIXED):
+            n.notify_many(ats, [2, 3])
+        with pytest.raises(TypeError, match=MIXED):
+            MultiNotifier(zip(ats, [2, 3]))
+    assert list(n) == [(right, 1)]
     n.clear()
-    n.notify_at(naive, 3)
-    assert n.next_at() == naive and n.next_at().tzinfo is None  # type: ignore[union-attr]
-
-
-def test_broken_tzinfo_changes_nothing() -> None:
-    n = MultiNotifier([(NOON, 1)])
-    at = datetime(2026, 1, 1, tzinfo=Broken())
-    for call in (lambda: n.notify_at(at, 2), lambda: n.due(at), lambda: n.reschedule(NOON, 1, at)):
-        with pytest.raises(ZeroDivisionError):
-            call()
-    assert list(n) == [(NOON, 1)]
-
-
-def test_instants_beyond_the_calendar() -> None:
-    early = datetime.min.replace(tzinfo=timezone(timedelta(hours=14)))
-    late = datetime.max.replace(tzinfo=timezone(timedelta(hours=-14)))
-    n = MultiNotifier([(late, "late"), (LAST, "last"), (FIRST, "first"), (early, "early")])
-    seen = []
-    while n:
-        at = n.next_at()
-        assert at is not None
-        seen.append((at, n.due(at)))
-    assert seen == [(early, ["early"]), (FIRST, ["first"]), (LAST, ["last"]), (late, ["late"])]
-
-
-def test_fold_makes_two_instants() -> None:
-    zoneinfo = pytest.importorskip("zoneinfo")
-    try:
-        berlin = zoneinfo.ZoneInfo("Europe/Berlin")
-    except zoneinfo.ZoneInfoNotFoundError:
-        pytest.skip("no time zone data on this machine")
-    first = datetime(2025, 10, 26, 2, 30, tzinfo=berlin)
-    n = MultiNotifier([(first.replace(fold=1), "second"), (first, "first")])
+    assert n.due(wrong) == [] and n.due(right) == [] and not n.cancel(wrong, 1) and (wrong, 1) not in n
+    n.notify_at(wrong, 3)
     at = n.next_at()
-    assert at is not None and at.tzinfo is UTC and at == datetime(2025, 10, 26, 0, 30, tzinfo=UTC)
-    assert n.due(at) == ["first"]
+    assert at == wrong and at.tzinfo is wrong.tzinfo
 
 
-def test_nanoseconds_never_fire_early() -> None:
-    pandas = pytest.importorskip("pandas")
-    stamp = pandas.Timestamp("2026-01-01T12:00:00.000000001Z")
-    n = MultiNotifier([(stamp, 1)])
-    assert n.next_at() == NOON + MICROSECOND
-    assert n.due(stamp) == []
-    assert (stamp, 1) in n
-    with pytest.raises(ValueError, match="at must lie"):
-        n.notify_at(pandas.NaT, 2)
+def test_emptied_in_any_way_takes_either_kind() -> None:
+    for empty in (lambda n: n.due(NOON), lambda n: n.due_items(NOON, 1), lambda n: n.cancel(NOON, 1), lambda n: n.clear()):
+        n = MultiNotifier([(NOON, 1)])
+        empty(n)
+        n.notify_many([NAIVE], [2])
+        assert n.next_at() == NAIVE and n.due(NAIVE) == [2]
 
 
-def test_datetime64() -> None:
-    numpy = pytest.importorskip("numpy")
-    for unit in ("D", "h", "m", "s", "ms", "us", "ns"):
-        ats = numpy.array(["2026-01-02", "2026-01-01"], dtype=f"M8[{unit}]")
-        n: MultiNotifier[str] = MultiNotifier()
-        n.notify_many(ats, ["b", "a"])
-        assert n.next_at() == datetime(2026, 1, 1, tzinfo=UTC)
-        assert n.due(LAST) == ["a", "b"]
-    for bad in (["NaT"], ["10000-01-01"], ["0000-12-31"]):
-        with pytest.raises(ValueError, match="ats holds"):
-            n.notify_many(numpy.array(bad, dtype="M8[us]"), ["x"])
-    n.notify_many(numpy.array([1], dtype="M8[ns]"), ["x"])
-    assert n.next_at() == datetime(1970, 1, 1, 0, 0, 0, 1, tzinfo=UTC)
+def test_due_gives_a_new_list() -> None:
+    n: MultiNotifier[int] = MultiNotifier()
+    assert type(n.due(NOON)) is list and n.due(NOON) is not n.due(NOON)
+    n.notify_at(NOON, 1)
+    n.due(NOON).append(2)
+    assert n.due(NOON) == []
+
+
+def test_any_token() -> None:
+    nan = float("nan")
+    tokens: list[Any] = [None, {}, [], {1}, nan, object(), int, lambda: 0, ..., 2**100]
+    n: MultiNotifier[Any] = MultiNotifier((NOON, token) for token in tokens)
+    n.notify_at(NOON, n)
+    n.notify_at(NOON, n)
+    assert (NOON, nan) in n and (NOON, float("nan")) not in n
+    answer = n.due(NOON)
+    assert all(one is other for one, other in zip(answer, [*tokens, n, n])) and len(answer) == len(tokens) + 2
 
 
 def test_limits() -> None:
-    n = MultiNotifier([(NOON, number) for number in range(5)])
-    assert n.due(NOON, limit=0) == []
+    class Three:
+        def __index__(self) -> int:
+            return 3
+
+    n = MultiNotifier([(NOON, number) for number in range(9)])
+    assert n.due(NOON, limit=0) == [] == n.due_items(NOON, limit=0)
     assert n.due(NOON, 2) == [0, 1] and n.next_at() == NOON
     assert n.due_items(now=NOON, limit=1) == [(NOON, 2)]
+    assert n.due(NOON, Three()) == [3, 4, 5]
+    for due in (n.due, n.due_items):
+        for at in (NOON, later(-1)):
+            for negative in (-1, -(10**30)):
+                with pytest.raises(ValueError, match="limit"):
+                    due(at, negative)
+            for bad in (1.5, "1", b"", []):
+                with pytest.raises(TypeError):
+                    due(at, bad)  # type: ignore[call-overload]
+    assert n.due(NOON, 10**30) == [6, 7, 8]
     with pytest.raises(ValueError, match="limit"):
         n.due(NOON, -1)
-    with pytest.raises(TypeError):
-        n.due(NOON, 1.5)  # type: ignore[arg-type]
-    assert n.due(NOON, 10**30) == [3, 4]
 
 
-def test_bulk_is_all_or_nothing() -> None:
+def test_slices_leave_next_at_exact() -> None:
+    n = MultiNotifier((later(number // 10), number) for number in range(5000))
+    taken: list[int] = []
+    while n:
+        at = n.next_at()
+        assert at == later(len(taken) // 10)
+        taken += n.due(LAST, 7)
+        n._check()
+    assert taken == list(range(5000))
+
+
+@pytest.mark.parametrize("pending", [0, 1, 300])
+def test_bulk_is_all_or_nothing(pending: int) -> None:
+    before = [(later(number), number) for number in range(pending)]
+    n: MultiNotifier[Any] = MultiNotifier(before)
+
+    def broken(values: list[Any]) -> Any:
+        yield from values
+        raise ZeroDivisionError
+
+    for ats, tokens in (([NOON], [1, 2]), ([NOON, NOON], [1]), (iter([]), [1])):
+        with pytest.raises(ValueError, match="length"):
+            n.notify_many(ats, tokens)
+    for bad in ([NOON, None], [NOON] * 200 + [5], [NOON, NAIVE]):
+        with pytest.raises(TypeError):
+            n.notify_many(bad, range(len(bad)))
+    for bad in (5, None):
+        with pytest.raises(TypeError):
+            n.notify_many(bad, [])  # type: ignore[arg-type]
+        with pytest.raises(TypeError):
+            n.notify_many([], bad)  # type: ignore[arg-type]
+        with pytest.raises(TypeError):
+            MultiNotifier(bad)  # type: ignore[arg-type]
+    with pytest.raises(ZeroDivisionError):
+        n.notify_many(broken([NOON]), [1])
+    with pytest.raises(ZeroDivisionError):
+        n.notify_many([NOON], broken([1]))
+    with pytest.raises(ZeroDivisionError):
+        MultiNotifier(broken([(NOON, 1)]))
+    for pair in (None, (NOON,), (NOON, 1, 2), 5):
+        with pytest.raises((TypeError, ValueError)):
+            MultiNotifier([(NOON, 1), pair])  # type: ignore[list-item]
+    assert list(n) == before
+    n._check()
+
+
+def test_bulk_reads_its_arguments_first() -> None:
+    n: MultiNotifier[Any] = MultiNotifier([(NOON, "before")])
+
+    def ats() -> Any:
+        assert n.due(NOON) == ["before"]
+        yield NOON
+        n.notify_at(NOON, "while")
+
+    n.notify_many(ats(), iter(["after"]))
+    assert n.due(NOON) == ["while", "after"]
+    n.notify_many(dict.fromkeys([NOON, later(1)]), {"a": 1, "b": 2})
+    n.notify_many((), ())
+    assert n.due(LAST) == ["a", "b"]
+
+
+def test_bulk_keeps_the_order_among_equals() -> None:
     n = MultiNotifier([(NOON, 0)])
-    with pytest.raises(ValueError, match="same length"):
-        n.notify_many([NOON], [1, 2])
-    with pytest.raises(TypeError):
-        n.notify_many([NOON, None], [1, 2])  # type: ignore[list-item]
-    with pytest.raises(TypeError):
-        n.__init__([(NOON, 1), None])  # type: ignore[misc]
-    assert list(n) == [(NOON, 0)]
+    n.notify_many([NOON] * 500, range(1, 501))
+    n.notify_at(NOON, 501)
+    n.notify_many([later(-1), NOON], [-1, 502])
+    assert n.due(NOON) == list(range(-1, 503))
 
 
-def test_iteration_notices_changes() -> None:
-    n = MultiNotifier([(later(1), "b"), (NOON, "a")])
-    pairs = iter(n)
-    assert next(pairs) == (NOON, "a")
-    n.notify_at(NOON, "c")
-    with pytest.raises(RuntimeError, match="changed"):
-        next(pairs)
+def test_notifiers_from_other_queues() -> None:
+    """A list of pairs as `bytewax.timers` keeps, a heap, and another notifier."""
+    import heapq
+
+    pairs = [(later(number * 7 % 20), str(number)) for number in range(100)]
+    heap = [(at, number, token) for number, (at, token) in enumerate(pairs)]
+    heapq.heapify(heap)
+    expected = [token for _, token in sorted(pairs, key=lambda pair: pair[0])]
+    assert MultiNotifier(pairs).due(LAST) == expected
+    assert MultiNotifier((at, token) for at, _, token in sorted(heap)).due(LAST) == expected
+    assert MultiNotifier(MultiNotifier(pairs)).due(LAST) == expected
+    assert MultiNotifier([[NOON, 1]]).due(NOON) == [1]  # type: ignore[list-item]
+
+
+def test_cancel_takes_the_first_equal() -> None:
+    n: MultiNotifier[Any] = MultiNotifier([(later(1), 1), (NOON, 1), (NOON, True), (NOON, 1.0), (NOON, 2)])
+    assert n.cancel(NOON, 1.0) is True
+    assert list(map(repr, n.due(NOON))) == ["True", "1.0", "2"]
+    assert n.cancel(NOON, 1) is False and n.cancel(later(1) + MICROSECOND, 1) is False
+    assert (later(1), 1) in n and n.cancel(later(1), 1) and n.next_at() is None
+
+
+def test_cancel_knows_other_zones() -> None:
+    from datetime import timezone
+
+    there = NOON.astimezone(timezone(timedelta(hours=5, minutes=45)))
+    n = MultiNotifier([(there, 1), (NOON, 2)])
+    assert (there, 2) in n and n.cancel(there, 2) and n.reschedule(NOON, 1, there) and n.due_items(there) == [(NOON, 1)]
+
+
+def test_reschedule_goes_behind_its_equals() -> None:
+    n = MultiNotifier((NOON, number) for number in range(4))
+    assert n.reschedule(NOON, 1, NOON) is True
+    assert n.reschedule(NOON, 9, later(-1)) is False
+    assert n.reschedule(NOON, 2, later(-1)) is True and n.next_at() == later(-1)
+    assert n.due(NOON) == [2, 0, 3, 1]
+    assert n.reschedule(NOON, 1, later(5)) is False
+
+
+def test_membership_of_anything_else() -> None:
+    n = MultiNotifier([(NOON, 1)])
+    for other in (5, None, (NOON,), (NOON, 1, 2), "ab", NOON):
+        try:
+            assert other not in n
+        except TypeError:
+            pass  # as clear an answer
+    assert [NOON, 1] in n or (NOON, 1) in n
+
+
+CHANGES: list[Callable[[MultiNotifier[Any]], Any]] = [
+    lambda n: n.notify_at(later(9), "new"),
+    lambda n: n.notify_many([NOON], ["new"]),
+    lambda n: n.due(NOON),
+    lambda n: n.due(NOON, 1),
+    lambda n: n.due_items(NOON),
+    lambda n: n.cancel(NOON, "a"),
+    lambda n: n.reschedule(NOON, "a", NOON),
+    lambda n: n.clear(),
+    lambda n: n.__setstate__(copy.copy(n).__reduce_ex__(2)[2]),
+    lambda n: (n.notify_at(NOON, "x"), n.cancel(NOON, "x")),
+]
+NO_CHANGES: list[Callable[[MultiNotifier[Any]], Any]] = [
+    lambda n: n.next_at(),
+    lambda n: n.due(later(-1)),
+    lambda n: n.due(NOON, 0),
+    lambda n: n.due_items(later(-1)),
+    lambda n: n.cancel(NOON, "z"),
+    lambda n: n.reschedule(NOON, "z", NOON),
+    lambda n: (NOON, "a") in n,
+    lambda n: n.notify_many([], []),
+    lambda n: (len(n), bool(n), repr(n), sys.getsizeof(n), list(n)),
+    copy.copy,
+    copy.deepcopy,
+    lambda n: n.__reduce_ex__(2),
+]
+
+
+@pytest.mark.parametrize("size", [2, 40, 300])
+@pytest.mark.parametrize("steps", [0, 1, -1])
+def test_iteration_notices_changes(size: int, steps: int) -> None:
+    pairs = [(NOON, "a"), *[(later(number), "b") for number in range(1, size)]]
+    for change in CHANGES:
+        n: MultiNotifier[Any] = MultiNotifier(pairs)
+        pending = iter(n)
+        for pair in pairs[: steps if steps >= 0 else size]:
+            assert next(pending) == pair
+        change(n)
+        with pytest.raises(RuntimeError, match="changed"):
+            next(pending)
+    for look in NO_CHANGES:
+        n = MultiNotifier(pairs)
+        pending = iter(n)
+        taken = [next(pending)]
+        look(n)
+        assert [*taken, *pending] == pairs
+        n.notify_at(NOON, "late")
+        assert list(pending) == []
+
+
+def test_an_iterator_outlives_its_notifier() -> None:
+    pending = iter(MultiNotifier((later(number), [number]) for number in range(300)))
+    assert [token for _, token in pending] == [[number] for number in range(300)]
 
 
 def test_container_manners() -> None:
     n: MultiNotifier[Any] = MultiNotifier()
-    assert not n and len(n) == 0 and n.next_at() is None and n.due(NOON) == [] and "no timers" in repr(n)
+    assert not n and len(n) == 0 and n.next_at() is None and n.due(NOON) == [] and list(n) == []
     n.notify_at(NOON, n)
-    assert n and len(n) == 1 and "\n" not in repr(n)
-    assert n == n and hash(n) != hash(MultiNotifier())
-    assert (NOON, n) in n and 5 not in n
+    assert n and bool(n) is True and len(n) == 1
+    assert n == n and n != MultiNotifier([(NOON, 1)]) and hash(n) == hash(n) and len({n, MultiNotifier()}) == 2
+    assert (NOON, n) in n
     assert n.due(NOON) == [n]
-
-
-@pytest.mark.parametrize("size", [0, 1, 5, 200, 5000])
-@pytest.mark.parametrize("mutable", [False, True])
-def test_copies_have_the_same_future_and_are_independent(size: int, mutable: bool) -> None:
-    n: MultiNotifier[Any] = MultiNotifier((later(number * 7 % 100), str(number)) for number in range(size))
-    if mutable:
-        n.notify_at(later(50), [])
-    expected = list(n)
-    makers = [copy.copy, copy.deepcopy]
-    makers += [lambda n, p=protocol: pickle.loads(pickle.dumps(n, p)) for protocol in range(2, pickle.HIGHEST_PROTOCOL + 1)]
-    for make in makers:
-        twin = make(n)
-        assert list(twin) == expected
-        twin.notify_at(later(-1), "new")
-        twin._check()
-        n._check()
-        assert list(n) == expected
-        assert twin.due(LAST) == ["new"] + [token for _, token in expected]
-        last = make(n)
-        assert n.due(LAST) == [token for _, token in expected]
-        last._check()
-        n.__setstate__(last.__reduce_ex__(2)[2])
-
-
-def test_one_mutable_token_is_really_copied() -> None:
-    mutable: list[Any] = []
-    n: MultiNotifier[Any] = MultiNotifier([(later(number), number) for number in range(1000)] + [(later(2000), mutable)])
-    mutable.append(n)
-    twin = copy.deepcopy(n)
-    token = twin.due(LAST)[-1]
-    assert token is not mutable and token[0] is twin
-
-
-def test_subclasses_keep_their_attributes() -> None:
-    n = Keyed[int]("k")
-    n.extra = [n]  # type: ignore[attr-defined]
-    n.notify_at(NOON, 1)
-    for twin in (copy.copy(n), copy.deepcopy(n), pickle.loads(pickle.dumps(n))):
-        assert type(twin) is Keyed and twin.key == "k" and list(twin) == [(NOON, 1)]
-    assert copy.deepcopy(n).extra[0] is not n  # type: ignore[attr-defined]
-
-
-def test_cycles_are_collected() -> None:
-    for size in (1, 100):
-        n: MultiNotifier[Any] = MultiNotifier([(later(number), "x") for number in range(size)])
-        n.notify_at(NOON, (n, []))
-        watch = weakref.ref(n)
-        del n
-        gc.collect()
-        assert watch() is None
-
-
-def test_comparisons_that_raise_or_reenter() -> None:
-    class Nasty:
-        def __init__(self, act: Any) -> None:
-            self.act = act
-
-        def __eq__(self, other: object) -> bool:
-            return bool(self.act())
-
-    n: MultiNotifier[Any] = MultiNotifier([(NOON, "a"), (NOON, "b")])
-    with pytest.raises(ZeroDivisionError):
-        n.cancel(NOON, Nasty(lambda: 1 / 0))
-    for look in (lambda: list(n), lambda: copy.copy(n), lambda: pickle.dumps(n), lambda: (NOON, "b") in n):
-        assert n.cancel(later(1), Nasty(look)) is False
-        assert not any([n.cancel(NOON, Nasty(lambda look=look: look() and 0))])
-        n._check()
-    assert list(n) == [(NOON, "a"), (NOON, "b")]
-    with pytest.raises(RuntimeError, match="again and again"):
-        n.cancel(NOON, Nasty(lambda: n.notify_at(NOON, 1)))
-    assert n.due(LAST, 2) == ["a", "b"]
-    assert n.cancel(NOON, Nasty(n.clear)) is False
-    n._check()
-    assert not n
-
-
-def test_finalisers_may_use_the_notifier() -> None:
-    n: MultiNotifier[Any] = MultiNotifier()
-
-    class Last:
-        def __del__(self) -> None:
-            n.notify_at(NOON, "from the end")
-            n.due(LAST, 1)
-
-    for number in range(100):
-        n.notify_at(later(number), Last())
     n.clear()
-    n._check()
-    n.notify_at(NOON, Last())
-    n.cancel(NOON, n.due_items(NOON)[0][1])
-    n._check()
+    n.clear()
+    assert n.next_at() is None
 
 
-@pytest.mark.parametrize(
-    "state",
-    [None, (), (1,), (2, b"", (), False), (1, b"\x80", ("x",), False), (1, b"\x00", ("x",), False), (1, b"\x01", (), False),
-     (1, b"", ("x",), False), (1, b"\xff" * 12, ("x",), False), (1, 10**12, (), False), (1, b"", [], False), (1, b"", (), 1),
-     (2**80, b"", (), False), (1, b"\x01", ("x",), True), (1, b"", (), False, 5)],
-)  # fmt: skip
-def test_forged_states(state: Any) -> None:
-    n = MultiNotifier([(NOON, 1)])
-    with pytest.raises((TypeError, ValueError)):
-        n.__setstate__(state)
-    assert list(n) == [(NOON, 1)]
+@pytest.mark.parametrize("size", [0, 1, 3, 100_000])
+def test_one_short_line(size: int) -> None:
+    n = MultiNotifier((later(number), "x" * 1000) for number in range(size))
+    assert "\n" not in repr(n) and len(repr(n)) < 200 and "MultiNotifier" in repr(n)
+    assert "Keyed" in repr(Keyed("k"))
 
 
-def test_mutated_states() -> None:
-    rng = random.Random(5)
-    good = MultiNotifier([(later(number), number) for number in range(20)]).__reduce_ex__(2)[2]
-    for _ in range(5000):
-        times = bytearray(good[1])
-        for _ in range(rng.randint(1, 4)):
-            times[rng.randrange(len(times))] = rng.randrange(256)
-        n: MultiNotifier[int] = MultiNotifier()
-        try:
-            n.__setstate__((1, bytes(times), good[2], good[3]))
-        except ValueError:
-            assert not n
-        else:
-            assert len(n) == 20
-        n._check()
+def test_size_counts_what_is_owned() -> None:
+    n: MultiNotifier[int] = MultiNotifier()
+    empty = sys.getsizeof(n)
+    n.notify_many([later(number / 100) for number in range(100_000)], range(100_000))
+    full = sys.getsizeof(n)
+    assert full - empty > 100_000 * 8
+    twin = copy.copy(n)
+    assert sys.getsizeof(twin) > 100_000 * 8 and sys.getsizeof(n) > 100_000 * 8
+    assert len(n.due(LAST)) == 100_000
+    assert sys.getsizeof(n) < empty + 10_000
 
 
-def test_failing_allocations() -> None:
-    testcapi = pytest.importorskip("_testcapi")
-    pairs = [(later(number * 37 % 600), str(number)) for number in range(600)]
-    batch = [later(number * 41 % 600) for number in range(300)]
-    actions = {
-        "notify": lambda n: n.notify_at(later(9000), "new"),
-        "far": lambda n: n.notify_at(LAST, "new"),
-        "many": lambda n: n.notify_many(batch, range(300)),
-        "due": lambda n: n.due(later(300)),
-        "slice": lambda n: n.due(later(300), 70),
-        "items": lambda n: n.due_items(later(300)),
-        "cancel": lambda n: n.cancel(*pairs[5]),
-        "reschedule": lambda n: n.reschedule(*pairs[5], LAST),
-        "copy": copy.copy,
-        "pickle": lambda n: n.__reduce_ex__(2),
-        "iterate": list,
-    }
-    for name, act in actions.items():
-        for prepared in (False, True):
-            for failing in range(1, 400):
-                n = MultiNotifier(pairs)
-                twin = copy.copy(n) if prepared else None
-                before, count, failed = n.next_at(), len(n), False
-                testcapi.set_nomemory(failing, failing + 1)
-                try:
-                    act(n)
-                except MemoryError:
-                    failed = True
-                finally:
-                    testcapi.remove_mem_hooks()
-                n._check()
-                if failed:
-                    assert (n.next_at(), len(n)) == (before, count), (name, failing)
-                    assert n.due(LAST) == MultiNotifier(pairs).due(LAST)
-                elif failing > 40:
-                    break
-                if twin is not None:
-                    twin._check()
-                    assert len(twin) == 600
+def test_next_at_is_exact_after_every_removal() -> None:
+    n = MultiNotifier((NOON + number * MICROSECOND, number) for number in range(2000))
+    for number in range(0, 2000, 2):
+        assert n.cancel(NOON + number * MICROSECOND, number)
+        assert n.next_at() == NOON + (number + 1) * MICROSECOND
+        assert n.reschedule(NOON + (number + 1) * MICROSECOND, number + 1, LAST)
+    assert n.next_at() == LAST and n.due(FIRST) == [] and len(n) == 1000
+
+
+def test_nothing_foreign_is_imported() -> None:
+    code = "import sys, timers; print(*{'numpy', 'pandas', 'bytewax'} & set(sys.modules))"
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert answer.stdout.strip() == ""

@@ -1,0 +1,72 @@
+"""Pickles of every released format, loaded by every test run.
+
+`python -m tests.golden` writes those of the present format that are missing. A file here is never written again: what
+it holds must load in every later release.
+"""
+
+from __future__ import annotations
+
+import pickle
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any, Callable
+
+from tests.driver import CLOCKS, FIRST, LAST, UTC, Sub
+from timers import MultiNotifier
+
+FOLDER = Path(__file__).parent
+FORMAT = 1
+BASE = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def _crowd() -> list[tuple[datetime, Any]]:
+    return [(BASE + timedelta(milliseconds=number * 37 % 101, microseconds=number % 7), number) for number in range(300)]
+
+
+def _beyond() -> list[tuple[datetime, Any]]:
+    early = datetime.min.replace(tzinfo=timezone(timedelta(hours=14)))
+    late = datetime.max.replace(tzinfo=timezone(-timedelta(hours=14)))
+    return [(late, "late"), (LAST, "last"), (FIRST, "first"), (early, "early")]
+
+
+def _subclass() -> Any:
+    n = Sub("k")
+    n.notify_many([BASE, BASE], ["one", ["two"]])
+    return n
+
+
+def _itself() -> Any:
+    n: MultiNotifier[Any] = MultiNotifier([(BASE, 1)])
+    n.notify_at(BASE, [n])
+    return n
+
+
+RECIPES: dict[str, Callable[[], Any]] = {
+    "empty": MultiNotifier,
+    "two": lambda: MultiNotifier([(BASE, 1), (BASE, 2)]),
+    "crowd": lambda: MultiNotifier(_crowd()),
+    "clocks": lambda: MultiNotifier((at, str(number)) for number, at in enumerate(CLOCKS)),
+    "naive": lambda: MultiNotifier((at.replace(tzinfo=None), at.year) for at in CLOCKS),
+    "beyond the calendar": lambda: MultiNotifier(_beyond()),
+    "tokens": lambda: MultiNotifier((BASE, token) for token in (None, 1.5, b"b", (1, ("a",)), [1], {"a": {2}}, True, 2**99)),
+    "itself": _itself,
+    "subclass": _subclass,
+}
+
+
+def rounds(protocol: int, out_of_band: bool) -> tuple[bytes, list[bytes]]:
+    buffers: list[Any] = []
+    notifiers = {name: make() for name, make in RECIPES.items()}
+    keep = buffers.append if out_of_band else None
+    data = pickle.dumps(notifiers, protocol, buffer_callback=keep)
+    return data, [bytes(buffer) for buffer in buffers]
+
+
+def write() -> None:
+    for protocol in range(2, 6):
+        for out_of_band in (False, True) if protocol == 5 else (False,):
+            name = f"format-{FORMAT}-protocol-{protocol}{'-out-of-band' * out_of_band}.pickle"
+            path = FOLDER / name
+            if not path.exists():
+                path.write_bytes(pickle.dumps(rounds(protocol, out_of_band), 2))
+                print("wrote", path.name)
