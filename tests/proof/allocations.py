@@ -1,0 +1,180 @@
+"""Failing allocations: every n-th one, in every public method. All or nothing, and nothing leaked.
+
+`_testcapi.set_nomemory` fails what comes from Python's allocators, which the core uses for all of its memory. Arrays of
+`datetime64` are left out: NumPy 2.4 itself loses references to its types when its allocations fail.
+"""
+
+from __future__ import annotations
+
+import copy
+import gc
+import sys
+from datetime import datetime, timedelta
+from typing import Any, Callable
+
+from tests.driver import LAST, TODAY, Sub
+from timers import MultiNotifier
+
+# A method that still allocates after so many failures in a row does not end.
+MOST = 4000
+
+
+def later(number: float) -> datetime:
+    return TODAY + timedelta(milliseconds=number)
+
+
+class Watched:
+    """A token that is not an atom."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+    def __deepcopy__(self, memo: Any) -> Watched:
+        return Watched(self.number)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Watched) and self.number == other.number
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"Watched({self.number})"
+
+
+def _spread(count: int, span: int, token: Callable[[int], Any]) -> list[tuple[datetime, Any]]:
+    return [(later(number * 7919 % span + number % 3 / 1000), token(number)) for number in range(count)]
+
+
+# Notifiers to fail in, by the shape that their insertions gave them.
+SHAPES: dict[str, Callable[[], list[tuple[datetime, Any]]]] = {
+    "empty": lambda: [],
+    "one": lambda: [(later(5), "5")],
+    "a few": lambda: _spread(20, 300, str),
+    "a second": lambda: _spread(600, 1000, str),
+    "a month": lambda: _spread(600, 30 * 86_400_000, str),
+    "one millisecond": lambda: [(later(5) + timedelta(microseconds=number * 37 % 1000), str(number)) for number in range(300)],
+    "one microsecond": lambda: [(later(5), str(number)) for number in range(300)],
+    "everywhere": lambda: [(datetime(number * 83 % 9999 + 1, 1, 1, tzinfo=TODAY.tzinfo), str(number)) for number in range(120)],
+    "objects": lambda: _spread(150, 1000, Watched),
+    "two objects": lambda: _spread(2, 10, Watched),
+}
+
+BATCH = _spread(200, 5000, str)
+BATCH_ATS, BATCH_TOKENS = [at for at, _ in BATCH], [token for _, token in BATCH]
+STATE = MultiNotifier(BATCH).__reduce_ex__(2)[2]
+
+
+# Called with the notifier and its first pair. (No `*first`: CPython 3.11 leaks when it fails to build such arguments.)
+ACTIONS: dict[str, Callable[[Any, Any], Any]] = {
+    "notify_at": lambda n, first: n.notify_at(later(90_000), "new"),
+    "notify_at now": lambda n, first: n.notify_at(first[0], "new"),
+    "notify_at far": lambda n, first: n.notify_at(LAST, "new"),
+    "notify_at early": lambda n, first: n.notify_at(datetime.min.replace(tzinfo=TODAY.tzinfo), "new"),
+    "notify_many": lambda n, first: n.notify_many(BATCH_ATS, BATCH_TOKENS),
+    "next_at": lambda n, first: n.next_at(),
+    "due of one": lambda n, first: n.due(first[0]),
+    "due of half": lambda n, first: n.due(later(500)),
+    "due of all": lambda n, first: n.due(LAST),
+    "due with a limit": lambda n, first: n.due(LAST, 7),
+    "due_items": lambda n, first: n.due_items(later(500)),
+    "due_items with a limit": lambda n, first: n.due_items(LAST, 7),
+    "cancel": lambda n, first: n.cancel(first[0], first[1]),
+    "cancel in vain": lambda n, first: n.cancel(first[0], "none"),
+    "reschedule": lambda n, first: n.reschedule(first[0], first[1], LAST),
+    "reschedule to the same": lambda n, first: n.reschedule(first[0], first[1], first[0]),
+    "in": lambda n, first: first in n,
+    "clear": lambda n, first: n.clear(),
+    "iterate": lambda n, first: list(n),
+    "copy": lambda n, first: copy.copy(n),
+    "copy and write": lambda n, first: copy.copy(n).notify_at(later(1), "new"),
+    "deepcopy": lambda n, first: copy.deepcopy(n),
+    "state": lambda n, first: n.__reduce_ex__(2),
+    "state, protocol 5": lambda n, first: n.__reduce_ex__(5),
+    "restore": lambda n, first: n.__setstate__(STATE),
+    "build": lambda n, first: MultiNotifier(BATCH),
+    "rebuild": lambda n, first: n.__init__(BATCH),
+    "repr": lambda n, first: repr(n),
+    "_check": lambda n, first: n._check(),
+}
+# They may leave nothing behind, whatever they answer.
+READING = {"next_at", "in", "cancel in vain", "iterate", "copy", "copy and write", "deepcopy", "state", "state, protocol 5", "build", "repr", "_check"}
+
+
+def alive() -> int:
+    """The living instances: each holds its class. Unlike a count of our own, no allocation can fail in it."""
+    return sys.getrefcount(Watched)
+
+
+def contents(n: Any) -> list[tuple[datetime, str]]:
+    return [(at, repr(token)) for at, token in n]
+
+
+def sweep(shape: str, action: str, twinned: bool, looked: bool, subclass: bool, step: int = 1, first: int = 0) -> int:
+    """Fail the first, the second … allocation of one action, until it needs no more; answers the number of failures.
+
+    `twinned`: a copy shares what it may. `looked`: iterated over first, which may leave another structure.
+    """
+    import _testcapi
+
+    act = ACTIONS[action]
+    failures = 0
+    quiet = 0
+    fail, restore = _testcapi.set_nomemory, _testcapi.remove_mem_hooks
+    for failing in range(first, first + MOST * step, step):
+        living = alive()
+        pairs = SHAPES[shape]()
+        n: Any = Sub("k") if subclass else MultiNotifier()
+        n.notify_many([at for at, _ in pairs], [token for _, token in pairs])
+        twin = copy.copy(n) if twinned else None
+        if looked:
+            list(n)
+        before = contents(n)
+        pair: Any = min(pairs, key=lambda pair: pair[0], default=(later(5), "none"))
+        failed = False
+        answer = None
+        fail(failing, failing + 1)
+        try:
+            answer = act(n, pair)
+        except MemoryError:
+            failed = True
+        finally:
+            restore()
+        name = f"{action} of {shape!r}, allocation {failing}, twinned={twinned}, looked={looked}, subclass={subclass}"
+        failures += failed
+        quiet = 0 if failed else quiet + 1
+        try:
+            n._check()
+            if failed or action in READING:
+                assert contents(n) == before, f"{len(before)} timers before, {len(n)} after: {contents(n)[:5]}"
+            assert len(n) == len(list(n))
+            assert n.next_at() == (next(iter(n))[0] if n else None)
+            rest = [repr(token) for token in n.due(LAST)]
+            assert not failed or rest == [token for _, token in before]
+            if twin is not None:
+                twin._check()
+                assert contents(twin) == before, "a twin changed"
+            del n, twin, answer, pairs, pair, rest
+            if alive() != living:
+                gc.collect()
+            assert alive() == living, f"{alive() - living} tokens leaked"
+        except Exception as problem:
+            raise AssertionError(f"{name}, {'failed' if failed else 'succeeded'}: {problem!r}") from problem
+        # Freed lists and the like may serve a few allocations more than the first time.
+        if quiet > 3 and failing > 40:
+            return failures
+    raise AssertionError(f"{action} of {shape!r} does not end")
+
+
+Case = tuple[str, str, bool, bool, bool]
+
+
+def cases() -> list[Case]:
+    return [
+        (shape, action, twinned, looked, subclass)
+        for shape in SHAPES
+        for action in ACTIONS
+        for twinned in (False, True)
+        for looked in (False, True)
+        for subclass in (False, True)
+        if shape != "empty" or not looked
+    ]

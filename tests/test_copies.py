@@ -1,0 +1,245 @@
+"""Copies and pickles: the same future, independence, subclasses, tokens, golden files, forged states."""
+
+from __future__ import annotations
+
+import copy
+import gc
+import pickle
+import pickletools
+import random
+import weakref
+from datetime import datetime
+from typing import Any, Callable, Generic
+
+import pytest
+
+from tests.driver import COPIERS, LAST, Sub
+from tests.golden import FOLDER, FORMAT, RECIPES, rounds
+from tests.proof.states import forge, good_states
+from tests.test_contract import NAIVE, NOON, Keyed, U, later
+from timers import MultiNotifier
+
+PROTOCOLS = range(2, pickle.HIGHEST_PROTOCOL + 1)
+
+
+@pytest.mark.parametrize("size", [0, 1, 2, 5, 31, 32, 33, 48, 49, 200, 5000])
+@pytest.mark.parametrize("kind", ["plain", "mutable", "one mutable", "crowd", "naive"])
+def test_copies_have_the_same_future_and_are_independent(size: int, kind: str) -> None:
+    start = NAIVE if kind == "naive" else NOON
+    spread = 1 if kind == "crowd" else 100
+    pairs: list[tuple[datetime, Any]] = [(start + (later(number * 7 % spread) - NOON), str(number)) for number in range(size)]
+    if kind == "mutable":
+        pairs = [(at, [token]) for at, token in pairs]
+    if kind == "one mutable" and pairs:
+        pairs[size // 2] = (pairs[size // 2][0], [])
+    expected = sorted(pairs, key=lambda pair: pair[0])
+    end = LAST.replace(tzinfo=start.tzinfo)
+    for deep, make in COPIERS.values():
+        n: MultiNotifier[Any] = MultiNotifier(pairs)
+        # Once with and once without a look inside, which may change the structure.
+        for look in (False, True):
+            if look:
+                assert list(n) == expected
+            twin = make(n)
+            third = make(twin)
+            twin.notify_at(start - (later(1) - NOON), "new")
+            twin._check()
+            n._check()
+            assert list(n) == expected and n.next_at() == (expected[0][0] if expected else None)
+            answer = twin.due(end)
+            assert answer == ["new"] + [token for _, token in expected]
+            if kind == "mutable":
+                assert all((one is other) is not deep for one, (_, other) in zip(answer[1:], expected))
+            del twin
+            assert third.due_items(end) == expected and list(n) == expected
+            n._check()
+        last = make(n)
+        assert n.due(end) == [token for _, token in expected]
+        assert last.due_items(end, 3) == expected[:3]
+        last._check()
+
+
+def test_a_write_to_either_twin_leaves_the_other() -> None:
+    writes: list[Callable[[MultiNotifier[Any]], Any]] = [
+        lambda n: n.notify_at(NOON, "x"),
+        lambda n: n.notify_many([NOON] * 60, range(60)),
+        lambda n: n.due(later(40)),
+        lambda n: n.due(later(40), 3),
+        lambda n: n.due_items(later(40)),
+        lambda n: n.cancel(later(7), "1"),
+        lambda n: n.reschedule(later(7), "1", LAST),
+        lambda n: n.clear(),
+        lambda n: n.__setstate__(MultiNotifier([(NOON, 1)]).__reduce_ex__(2)[2]),
+        list,
+    ]
+    for size in (3, 40, 1000):
+        pairs = [(later(number * 7 % 100), str(number)) for number in range(size)]
+        for _, make in COPIERS.values():
+            for write in writes:
+                for first in (False, True):
+                    n: MultiNotifier[Any] = MultiNotifier(pairs)
+                    twin = make(n)
+                    write(n if first else twin)
+                    other = twin if first else n
+                    other._check()
+                    assert list(other) == sorted(pairs, key=lambda pair: pair[0])
+                    n._check()
+                    write(other)
+                    assert list(n) == list(twin)
+
+
+def test_equal_times_keep_their_order_in_copies() -> None:
+    n = MultiNotifier((NOON, number * 7919 % 1000) for number in range(1000))
+    for _, make in COPIERS.values():
+        twin = make(n)
+        twin.notify_at(NOON, "last")
+        assert twin.due(NOON) == [*(number * 7919 % 1000 for number in range(1000)), "last"]
+
+
+def test_one_mutable_token_among_atoms_is_really_copied() -> None:
+    mutable: list[Any] = []
+    n: MultiNotifier[Any] = MultiNotifier([(later(number), number) for number in range(1000)] + [(later(2000), mutable)])
+    mutable.append(n)
+    twin = copy.deepcopy(n)
+    token = twin.due(LAST)[-1]
+    assert token is not mutable and token[0] is twin
+    assert pickle.loads(pickle.dumps(n)).due(LAST)[-1] is not mutable
+    assert copy.copy(n).due(LAST)[-1] is mutable
+
+
+@pytest.mark.parametrize(
+    "token", [([],), (1, (2, [3])), (("a",), {}), Sub("k"), frozenset([(1,)]), bytearray(b"x"), type("E", (str,), {"x": []})("e")]
+)
+def test_what_hides_a_mutable_token(token: Any) -> None:
+    """A tuple of anything mutable, a subclass of an atom: shared only where it may be."""
+    n: MultiNotifier[Any] = MultiNotifier((later(number), number) for number in range(100))
+    n.notify_at(NOON, token)
+    copied = copy.deepcopy(n).due(NOON)[-1]
+    assert type(copied) is type(token) and (copied is token) is (copy.deepcopy(token) is token)
+
+
+def test_deepcopy_knows_the_memo() -> None:
+    shared: list[Any] = [1]
+    n: MultiNotifier[Any] = MultiNotifier([(NOON, shared), (NOON, shared)])
+    m: MultiNotifier[Any] = MultiNotifier([(NOON, 1)])
+    one, two, token, atom, again = copy.deepcopy([n, n, shared, m, m])
+    first, second = one.due(NOON)
+    assert one is two and first is second is token and token is not shared and atom is again
+
+
+def test_subclasses_keep_their_attributes() -> None:
+    n = Keyed[int]("k")
+    n.extra = [n]  # type: ignore[attr-defined]
+    n.notify_at(NOON, 1)
+    assert hasattr(n, "__orig_class__")
+    for deep, make in COPIERS.values():
+        twin = make(n)
+        assert type(twin) is Keyed and twin.key == "k" and list(twin) == [(NOON, 1)]
+        assert (twin.extra is n.extra) is not deep  # type: ignore[attr-defined]
+        assert not deep or twin.extra[0] is twin
+    state = pickle.dumps(n)
+    assert b"__orig_class__" not in state and b"GenericAlias" not in state
+
+
+class Private(MultiNotifier[U], Generic[U]):
+    __slots__ = ("__hidden", "empty")
+
+    def __init__(self) -> None:
+        raise AssertionError("copying and unpickling never call __init__")
+
+    @classmethod
+    def make(cls) -> Any:
+        self = cls.__new__(cls)
+        self.__hidden = [1]
+        return self
+
+    @property
+    def hidden(self) -> Any:
+        return self.__hidden
+
+
+def test_slots_and_constructors() -> None:
+    n = Private.make()
+    n.notify_at(NOON, "a")
+    for _, make in COPIERS.values():
+        twin = make(n)
+        assert twin.hidden == [1] and not hasattr(twin, "empty") and twin.due(NOON) == ["a"]
+
+
+def test_pickles_name_no_class_but_ours() -> None:
+    n: MultiNotifier[Any] = MultiNotifier((later(number), number) for number in range(100))
+    for protocol in PROTOCOLS:
+        names, strings = set(), []
+        for opcode, argument, _ in pickletools.genops(pickle.dumps(n, protocol)):
+            strings += [argument] if isinstance(argument, str) else []
+            if opcode.name == "GLOBAL":
+                names.add(argument.split()[0])
+            elif opcode.name == "STACK_GLOBAL":
+                names.add(strings[-2])
+        # Protocol 2 has no bytes of its own: it writes a call of `_codecs.encode`.
+        assert {name.split(".")[0] for name in names} - {"_codecs"} == {"timers"}
+
+
+def test_weak_references_and_collected_twins() -> None:
+    n = MultiNotifier((later(number), str(number)) for number in range(100))
+    for _, make in COPIERS.values():
+        twin = make(n)
+        watch = weakref.ref(twin)
+        del twin
+        assert watch() is None
+    gc.collect()
+    n._check()
+    assert len(n.due(LAST)) == 100
+
+
+def test_setstate_replaces_what_was_there() -> None:
+    for size in (0, 1, 300):
+        n: MultiNotifier[Any] = MultiNotifier((later(number), number) for number in range(size))
+        other: MultiNotifier[Any] = MultiNotifier([(NAIVE, "old")])
+        other.__setstate__(n.__reduce_ex__(2)[2])
+        assert list(other) == list(n)
+        other.__setstate__(MultiNotifier([(NAIVE, "new")]).__reduce_ex__(2)[2])
+        assert list(other) == [(NAIVE, "new")]
+
+
+def contents(n: Any) -> Any:
+    """Items as text: comparable for tokens that refer back."""
+    return type(n), [(at, "itself" if token == [n] else repr(token)) for at, token in n], getattr(n, "extra", None)
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.pickle")), ids=lambda path: path.stem)
+def test_golden_pickles(path: Any) -> None:
+    data, buffers = pickle.loads(path.read_bytes())
+    loaded = pickle.loads(data, buffers=buffers)
+    for name, n in loaded.items():
+        n._check()
+        assert contents(n) == contents(RECIPES[name]()), name
+    assert set(loaded) == set(RECIPES) or not path.name.startswith(f"format-{FORMAT}-")
+
+
+def test_golden_pickles_are_there() -> None:
+    assert len(list(FOLDER.glob(f"format-{FORMAT}-*.pickle"))) == 5
+    for protocol in range(2, 6):
+        data, buffers = rounds(protocol, False)
+        assert set(pickle.loads(data, buffers=buffers)) == set(RECIPES)
+
+
+def test_forged_states() -> None:
+    forge(random.Random(1), 20_000)
+
+
+@pytest.mark.parametrize("state", [None, (), (1,), [], {}, "state", b"", 5, object(), (None,) * 4, (None,) * 5, (1, 2, 3, 4, 5, 6)])
+def test_no_state_at_all(state: Any) -> None:
+    n: MultiNotifier[int] = MultiNotifier([(NOON, 1)])
+    with pytest.raises((TypeError, ValueError)):
+        n.__setstate__(state)
+    assert list(n) == [(NOON, 1)]
+
+
+def test_versions_of_the_future_are_named() -> None:
+    for _, state in good_states():
+        for version in (0, state[0] + 1, 2**31, 2**64, 2**80, -1):
+            n: MultiNotifier[Any] = MultiNotifier([(NOON, 1)])
+            with pytest.raises(ValueError, match="version"):
+                n.__setstate__((version, *state[1:]))
+            assert list(n) == [(NOON, 1)]

@@ -1,0 +1,89 @@
+"""Foreign code and want of memory: garbage, hooks that raise or come back, allocations that fail."""
+
+from __future__ import annotations
+
+import copy
+import gc
+import itertools
+import random
+import weakref
+from typing import Any
+
+import pytest
+
+from tests.driver import LAST, Sub
+from tests.proof import allocations, reentry
+from tests.test_contract import NOON, later
+from timers import MultiNotifier
+
+
+@pytest.mark.parametrize("size", [1, 2, 40, 1000])
+@pytest.mark.parametrize("kind", [MultiNotifier, Sub])
+def test_cycles_are_collected(size: int, kind: Any) -> None:
+    for wrap in (lambda n: n, lambda n: [n], lambda n: (n, []), lambda n: {"n": n}):
+        n = MultiNotifier() if kind is MultiNotifier else Sub("k")
+        n.notify_many([later(number) for number in range(size)], ["x"] * size)
+        n.notify_at(NOON, wrap(n))
+        watch = weakref.ref(n)
+        del n
+        gc.collect()
+        assert watch() is None
+
+
+def test_cycles_through_twins_and_iterators() -> None:
+    n: MultiNotifier[Any] = MultiNotifier((later(number), str(number)) for number in range(200))
+    twin = copy.copy(n)
+    twin.notify_at(NOON, [n, twin])
+    n.notify_at(NOON, [n, twin])
+    third = copy.copy(twin)
+    third.notify_at(NOON, iter(third))
+    watches = [weakref.ref(n), weakref.ref(twin), weakref.ref(third)]
+    del n, twin, third
+    gc.collect()
+    assert [watch() for watch in watches] == [None] * 3
+
+
+def test_collections_see_no_reference_twice() -> None:
+    """A collector that counts a reference too often frees what is alive."""
+    tokens = [[number] for number in range(300)]
+    n: MultiNotifier[Any] = MultiNotifier((later(number), (str(number), tokens[number])) for number in range(300))
+    twins = [copy.copy(n), copy.deepcopy(n), copy.copy(copy.copy(n))]
+    for _ in range(3):
+        gc.collect()
+    for twin in [n, *twins]:
+        assert [token[1] for token in twin.due(LAST)] == tokens
+
+
+def test_deep_nesting_is_let_go_without_recursion() -> None:
+    n: MultiNotifier[Any] = MultiNotifier()
+    for _ in range(200_000):
+        outer: MultiNotifier[Any] = MultiNotifier()
+        outer.notify_at(NOON, n)
+        n = outer
+    del n, outer
+    gc.collect()
+
+
+@pytest.mark.parametrize("hook", reentry.HOOKS)
+def test_re_entry(hook: str) -> None:
+    cases = [case for case in reentry.cases() if case[0] == hook]
+    rng = random.Random(hook)
+    # Every method from every hook, in some of the circumstances.
+    for _, group in itertools.groupby(cases, key=lambda case: case[:3]):
+        for case in rng.sample(list(group), 5):
+            reentry.run(*case)
+
+
+@pytest.mark.parametrize("hook", reentry.RAISING)
+def test_hooks_that_raise(hook: str) -> None:
+    for outer in reentry.RAISING[hook].values():
+        for size, after in itertools.product(reentry.SIZES, range(3)):
+            reentry.raising(outer, size, after)
+
+
+@pytest.mark.parametrize("action", allocations.ACTIONS)
+def test_failing_allocations(action: str) -> None:
+    pytest.importorskip("_testcapi")
+    cases = [case for case in allocations.cases() if case[1] == action]
+    for case in random.Random(action).sample(cases, 14):
+        allocations.sweep(*case, step=5, first=random.Random(repr(case)).randrange(5))
