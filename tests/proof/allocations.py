@@ -45,6 +45,8 @@ def _spread(count: int, span: int, token: Callable[[int], Any]) -> list[tuple[da
     return [(later(number * 7919 % span + number % 3 / 1000), token(number)) for number in range(count)]
 
 
+BRIMS = (2, 3, 8, 16, 17, 31, 32, 33, 47, 48, 49, 64)
+
 # Notifiers to fail in, by the shape that their insertions gave them.
 SHAPES: dict[str, Callable[[], list[tuple[datetime, Any]]]] = {
     "empty": lambda: [],
@@ -55,6 +57,9 @@ SHAPES: dict[str, Callable[[], list[tuple[datetime, Any]]]] = {
     "one millisecond": lambda: [(later(5) + timedelta(microseconds=number * 37 % 1000), str(number)) for number in range(300)],
     "one microsecond": lambda: [(later(5), str(number)) for number in range(300)],
     "everywhere": lambda: [(datetime(number * 83 % 9999 + 1, 1, 1, tzinfo=TODAY.tzinfo), str(number)) for number in range(120)],
+    # Around the sizes at which a structure may change.
+    **{f"{count} at once": lambda count=count: [(later(5), str(number)) for number in range(count)] for count in BRIMS},
+    **{f"{count} in a second": lambda count=count: _spread(count, 1000, str) for count in BRIMS},
     "objects": lambda: _spread(150, 1000, Watched),
     "two objects": lambda: _spread(2, 10, Watched),
 }
@@ -96,40 +101,53 @@ ACTIONS: dict[str, Callable[[Any, Any], Any]] = {
     "repr": lambda n, first: repr(n),
     "_check": lambda n, first: n._check(),
 }
-# They may leave nothing behind, whatever they answer.
-READING = {"next_at", "in", "cancel in vain", "iterate", "copy", "copy and write", "deepcopy", "state", "state, protocol 5", "build", "repr", "_check"}
-
-
 def alive() -> int:
     """The living instances: each holds its class. Unlike a count of our own, no allocation can fail in it."""
     return sys.getrefcount(Watched)
+
+
+def outline(answer: Any) -> Any:
+    """An answer, comparable between notifiers."""
+    if isinstance(answer, MultiNotifier):
+        return contents(answer)
+    return repr(answer) if type(answer) in (bool, list, type(None)) else type(answer)
 
 
 def contents(n: Any) -> list[tuple[datetime, str]]:
     return [(at, repr(token)) for at, token in n]
 
 
-def sweep(shape: str, action: str, twinned: bool, looked: bool, subclass: bool, step: int = 1, first: int = 0) -> int:
-    """Fail the first, the second … allocation of one action, until it needs no more; answers the number of failures.
+def prepare(pairs: list[tuple[datetime, Any]], twinned: bool, looked: bool, subclass: bool) -> tuple[Any, Any]:
+    """`twinned`: a copy shares what it may. `looked`: iterated over first, which may leave another structure."""
+    n: Any = Sub("k") if subclass else MultiNotifier()
+    n.notify_many([at for at, _ in pairs], [token for _, token in pairs])
+    twin = copy.copy(n) if twinned else None
+    if looked:
+        list(n)
+    return n, twin
 
-    `twinned`: a copy shares what it may. `looked`: iterated over first, which may leave another structure.
-    """
+
+def sweep(shape: str, action: str, twinned: bool, looked: bool, subclass: bool, step: int = 1, first: int = 0) -> int:
+    """Fail the first, the second … allocation of one action, until it needs no more; answers the number of failures."""
     import _testcapi
 
     act = ACTIONS[action]
     failures = 0
     quiet = 0
     fail, restore = _testcapi.set_nomemory, _testcapi.remove_mem_hooks
+    pairs = SHAPES[shape]()
+    pair: Any = min(pairs, key=lambda pair: pair[0], default=(later(5), "none"))
+    n, twin = prepare(pairs, twinned, looked, subclass)
+    before = contents(n)
+    # What the action answers and leaves where nothing fails.
+    wanted = outline(act(n, pair))
+    after = contents(n)
+    del n, twin, pairs, pair
     for failing in range(first, first + MOST * step, step):
         living = alive()
         pairs = SHAPES[shape]()
-        n: Any = Sub("k") if subclass else MultiNotifier()
-        n.notify_many([at for at, _ in pairs], [token for _, token in pairs])
-        twin = copy.copy(n) if twinned else None
-        if looked:
-            list(n)
-        before = contents(n)
-        pair: Any = min(pairs, key=lambda pair: pair[0], default=(later(5), "none"))
+        pair = min(pairs, key=lambda pair: pair[0], default=(later(5), "none"))
+        n, twin = prepare(pairs, twinned, looked, subclass)
         failed = False
         answer = None
         fail(failing, failing + 1)
@@ -139,25 +157,25 @@ def sweep(shape: str, action: str, twinned: bool, looked: bool, subclass: bool, 
             failed = True
         finally:
             restore()
-        name = f"{action} of {shape!r}, allocation {failing}, twinned={twinned}, looked={looked}, subclass={subclass}"
         failures += failed
         quiet = 0 if failed else quiet + 1
         try:
             n._check()
-            if failed or action in READING:
-                assert contents(n) == before, f"{len(before)} timers before, {len(n)} after: {contents(n)[:5]}"
-            assert len(n) == len(list(n))
-            assert n.next_at() == (next(iter(n))[0] if n else None)
-            rest = [repr(token) for token in n.due(LAST)]
-            assert not failed or rest == [token for _, token in before]
+            assert failed or outline(answer) == wanted, f"answered {answer!r}"
+            left = contents(n)
+            assert left == (before if failed else after), f"{len(before)} timers before, {len(left)} after: {left[:5]}"
+            assert len(n) == len(left)
+            assert n.next_at() == (left[0][0] if left else None)
+            assert [repr(token) for token in n.due(LAST)] == [token for _, token in left]
             if twin is not None:
                 twin._check()
                 assert contents(twin) == before, "a twin changed"
-            del n, twin, answer, pairs, pair, rest
+            del n, twin, answer, pairs, pair
             if alive() != living:
                 gc.collect()
             assert alive() == living, f"{alive() - living} tokens leaked"
         except Exception as problem:
+            name = f"{action} of {shape!r}, allocation {failing}, twinned={twinned}, looked={looked}, subclass={subclass}"
             raise AssertionError(f"{name}, {'failed' if failed else 'succeeded'}: {problem!r}") from problem
         # Freed lists and the like may serve a few allocations more than the first time.
         if quiet > 3 and failing > 40:
