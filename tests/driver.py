@@ -312,6 +312,10 @@ class Stage:
         naive = self.oracle.naive
         return [(moment(micros, naive), token) for micros, token in items]
 
+    def apply(self, operation: Operation) -> None:
+        getattr(self, operation.name)(*operation.arguments)
+        self.compare()
+
     # The operations. An instant that stands twice among the arguments is there for the oracle and for the notifier.
 
     def notify_at(self, micros: int, at: datetime, token: Any) -> None:
@@ -649,8 +653,7 @@ def run(
 def replay(config: Config, trace: Trace, check: bool = True) -> None:
     stage = Stage(config)
     for operation in trace:
-        getattr(stage, operation.name)(*operation.arguments)
-        stage.compare()
+        stage.apply(operation)
         if check:
             stage.notifier._check()
     stage.finish()

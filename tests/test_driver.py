@@ -33,7 +33,11 @@ def test_the_oracle_is_the_model(name: str) -> None:
 @pytest.mark.parametrize("name", CONFIGS)
 def test_random_operations(name: str, seed: int) -> None:
     run(CONFIGS[name], 2000, seed, check=True)
-    run(CONFIGS[name], 20_000, seed + 1000)
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_many_random_operations(name: str) -> None:
+    run(CONFIGS[name], 60_000, 1000)
 
 
 def test_runs_repeat_and_shrink() -> None:

@@ -1,0 +1,134 @@
+"""Threads that use the same notifiers: nothing lost, nothing given twice. The thread sanitizer looks on where it is built in."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+import pickle
+import random
+import sys
+import threading
+from datetime import timedelta
+from typing import Any
+
+from tests.driver import LAST, TODAY
+from timers import MultiNotifier
+
+# A race that 300 operations a thread never showed, 20,000 did.
+OPERATIONS = 20_000
+THREADS = 8
+
+
+class Crew:
+    """Threads over one notifier, its twin, and a ledger of what each put in and took out."""
+
+    def __init__(self, threads: int, operations: int, seed: int) -> None:
+        self.notifiers: list[MultiNotifier[Any]] = [MultiNotifier(), MultiNotifier()]
+        self.operations, self.seed = operations, seed
+        self.barrier = threading.Barrier(threads)
+        self.inserted: list[list[int]] = [[] for _ in range(threads)]
+        self.taken: list[list[int]] = [[] for _ in range(threads)]
+        self.errors: list[BaseException] = []
+        self.threads = [threading.Thread(target=self.work, args=(number,)) for number in range(threads)]
+
+    def work(self, thread: int) -> None:
+        try:
+            self.barrier.wait()
+            self.operate(thread)
+        except BaseException as error:
+            self.errors.append(error)
+
+    def operate(self, thread: int) -> None:
+        rng = random.Random(self.seed * 1000 + thread)
+        numbers = itertools.count(thread * 10**9)
+        inserted, taken = self.inserted[thread], self.taken[thread]
+        for step in range(self.operations):
+            n = self.notifiers[rng.random() < 0.2]
+            at = TODAY + timedelta(microseconds=step * 50 + rng.randrange(50_000))
+            choice = rng.random()
+            if choice < 0.5:
+                number = next(numbers)
+                n.notify_at(at, number if step % 64 else [number])
+                inserted.append(number)
+            elif choice < 0.6:
+                taken += flat(n.due(at - timedelta(milliseconds=10), rng.choice((None, 5))))
+            elif choice < 0.65:
+                taken += flat(token for _, token in n.due_items(at - timedelta(milliseconds=10), 5))
+            elif choice < 0.75 and inserted:
+                # Its time is not known any more: mostly in vain, but it looks.
+                assert n.cancel(LAST, inserted[-1]) is False
+                number = next(numbers)
+                n.notify_at(at, number)
+                if n.cancel(at, number):
+                    continue
+                inserted.append(number)
+            elif choice < 0.8:
+                number = next(numbers)
+                n.notify_at(at, number)
+                inserted.append(number)
+                n.reschedule(at, number, at + timedelta(milliseconds=5))
+            elif choice < 0.84:
+                batch = list(itertools.islice(numbers, 20))
+                n.notify_many([at + timedelta(microseconds=number % 997) for number in batch], batch)
+                inserted += batch
+            elif choice < 0.9:
+                n.next_at()
+                len(n)
+                bool(n)
+                repr(n)
+                assert (LAST, -1) not in n
+            elif choice < 0.93:
+                try:
+                    for _ in itertools.islice(n, 5):
+                        pass
+                except RuntimeError:
+                    pass
+            elif choice < 0.96:
+                twin = rng.choice((copy.copy, copy.deepcopy))(n)
+                twin.notify_at(TODAY, "mine")
+                assert twin.due(TODAY)[0] == "mine"
+            elif choice < 0.97:
+                pickle.loads(pickle.dumps(n))._check()
+            elif choice < 0.98:
+                sys.getsizeof(n)
+                MultiNotifier([(at, 1)]).clear()
+
+    def run(self) -> int:
+        for thread in self.threads:
+            thread.start()
+        for thread in self.threads:
+            thread.join()
+        if self.errors:
+            raise self.errors[0]
+        left: list[int] = []
+        for n in self.notifiers:
+            n._check()
+            left += flat(n.due(LAST))
+        seen = sorted(left + list(itertools.chain(*self.taken)))
+        wanted = sorted(itertools.chain(*self.inserted))
+        assert len(seen) == len(set(seen)), "a timer was given twice"
+        lost = len(set(wanted) - set(seen))
+        assert seen == wanted, f"{lost} timers were lost of {len(wanted)}, {len(set(seen) - set(wanted))} came from nowhere"
+        return len(self.threads) * self.operations
+
+
+def flat(tokens: Any) -> list[int]:
+    return [token[0] if type(token) is list else token for token in tokens]
+
+
+def check(threads: int, operations: int, seed: int) -> int:
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        return Crew(threads, operations, seed).run()
+    finally:
+        sys.setswitchinterval(interval)
+
+
+if __name__ == "__main__":
+    # In the interpreter that a build made for it: prints which module it loaded.
+    import timers.notifier
+
+    print(timers.notifier.__file__, "GIL" if getattr(sys, "_is_gil_enabled", lambda: True)() else "free-threaded")
+    threads, operations, seed = map(int, sys.argv[1:])
+    print(check(threads, operations, seed), "operations")
