@@ -10,11 +10,14 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Optional
+from typing import Optional, TypeVar
 
 ROOT = Path(__file__).parents[2]
 PARTS = ("setup.py", "pyproject.toml", "LICENSE", "README.md", "timers", "tests")
 IGNORED = shutil.ignore_patterns("*.so", "*.pyd", "*.c", "__pycache__", ".*")
+
+
+Kind = TypeVar("Kind", bound="Build")
 
 
 class Failed(Exception):
@@ -22,13 +25,18 @@ class Failed(Exception):
 
 
 class Build:
-    def __init__(self, folder: Path, python: str = sys.executable, switches: Optional[dict[str, str]] = None) -> None:
-        self.folder, self.python = folder, python
-        self.environment = {**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1", **(switches or {})}
+    """A folder with the sources; `python` runs in it what `builder`, or else itself, has compiled."""
 
-    def run(self, *arguments: str, patience: float = 3600, launcher: tuple[str, ...] = (), **environment: str) -> str:
-        """Run the interpreter in the folder; answers what it printed."""
-        command = [*launcher, self.python, *arguments]
+    switches: dict[str, str] = {}
+    launcher: tuple[str, ...] = ()
+
+    def __init__(self, folder: Path, python: str = sys.executable, builder: Optional[str] = None) -> None:
+        self.folder, self.python, self.builder = folder, python, builder or python
+        # What the caller's PYTHONPATH names (a Cython for an interpreter that has none) comes after the build.
+        path = os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH")]))
+        self.environment = {**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
+
+    def call(self, command: list[str], patience: float, environment: dict[str, str]) -> str:
         try:
             done = subprocess.run(
                 command,
@@ -41,18 +49,26 @@ class Build:
                 timeout=patience,
             )
         except subprocess.TimeoutExpired:
-            raise Failed(f"no end within {patience:.0f} s: {' '.join(arguments)}") from None
+            raise Failed(f"no end within {patience:.0f} s: {' '.join(command)}") from None
         if done.returncode:
-            raise Failed(f"{' '.join(arguments)} ended with {done.returncode}:\n{done.stdout[-6000:]}")
+            raise Failed(f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout[-6000:]}")
         return done.stdout
 
+    def compile(self, patience: float = 900) -> None:
+        self.call([self.builder, "setup.py", "-q", "build_ext", "-i"], patience, self.switches)
+
     def make(self) -> None:
-        self.run("setup.py", "-q", "build_ext", "-i")
-        loaded = self.run("-c", "import timers.notifier; print(timers.notifier.__file__)", **self.quiet()).strip().splitlines()[-1]
-        if not Path(loaded).resolve().is_relative_to(self.folder.resolve()):
+        """Compile, and see that what is loaded is what was compiled."""
+        self.compile()
+        loaded = self.run("-c", "import timers.notifier; print(timers.notifier.__file__)").strip().splitlines()[-1]
+        if self.folder.resolve() not in Path(loaded).resolve().parents:
             raise Failed(f"the build in {self.folder} loads {loaded}")
 
-    def quiet(self) -> dict[str, str]:
+    def run(self, *arguments: str, patience: float = 7200, **environment: str) -> str:
+        """Run the interpreter on the build; answers what it printed."""
+        return self.call([*self.launcher, self.python, *arguments], patience, {**self.loading(), **environment})
+
+    def loading(self) -> dict[str, str]:
         """What it takes to load the build."""
         return {}
 
@@ -66,7 +82,7 @@ class Build:
 
 
 @contextmanager
-def fresh(kind: type[Build] = Build, python: str = sys.executable, switches: Optional[dict[str, str]] = None) -> Iterator[Build]:
+def fresh(kind: type[Kind], python: str = sys.executable, builder: Optional[str] = None) -> Iterator[Kind]:
     """A copy of the sources in a temporary folder, not yet built."""
     with tempfile.TemporaryDirectory(prefix="timers-") as name:
         folder = Path(name)
@@ -76,21 +92,27 @@ def fresh(kind: type[Build] = Build, python: str = sys.executable, switches: Opt
                 shutil.copytree(source, folder / part, ignore=IGNORED)
             elif source.exists():
                 shutil.copy(source, folder / part)
-        yield kind(folder, python, switches)
+        yield kind(folder, python, builder)
+
+
+class Quick(Build):
+    """Compiled in little time."""
+
+    switches = {"CFLAGS": "-O1"}
 
 
 class Sanitized(Build):
-    """With the address and undefined-behaviour sanitizers. Python's own allocator would hide a use after free."""
+    """With the address and undefined-behaviour sanitizers."""
 
-    def __init__(self, folder: Path, python: str = sys.executable, switches: Optional[dict[str, str]] = None) -> None:
-        super().__init__(folder, python, {**(switches or {}), "TIMERS_SANITIZE": "address"})
+    switches = {"TIMERS_SANITIZE": "address"}
 
-    def quiet(self) -> dict[str, str]:
+    def loading(self) -> dict[str, str]:
         libraries = [
             subprocess.run(["gcc", f"-print-file-name={name}.so"], capture_output=True, text=True, check=True).stdout.strip()
             for name in ("libasan", "libstdc++")
         ]
         return {
+            # Python's own allocator would hide a use after free.
             "PYTHONMALLOC": "malloc",
             "LD_PRELOAD": " ".join(libraries),
             "ASAN_OPTIONS": "detect_leaks=0",
@@ -99,14 +121,17 @@ class Sanitized(Build):
 
 
 class Raced(Build):
-    """With the thread sanitizer, for an interpreter that has it too."""
+    """With the thread sanitizer, for an interpreter that has it too (and would compile for hours)."""
 
-    def __init__(self, folder: Path, python: str = sys.executable, switches: Optional[dict[str, str]] = None) -> None:
-        super().__init__(folder, python, {**(switches or {}), "TIMERS_SANITIZE": "thread", "TSAN_OPTIONS": "report_bugs=0"})
+    switches = {"TIMERS_SANITIZE": "thread"}
+    # The sanitizer wants its memory where a randomised layout may have put something else.
+    launcher = ("setarch", "-R")
+
+    def loading(self) -> dict[str, str]:
+        return {"TSAN_OPTIONS": f"exitcode=66 log_path={self.folder / 'race'}"}
 
 
 class Traced(Build):
     """With line tracing, and unoptimised."""
 
-    def __init__(self, folder: Path, python: str = sys.executable, switches: Optional[dict[str, str]] = None) -> None:
-        super().__init__(folder, python, {**(switches or {}), "TIMERS_TRACE": "1", "CFLAGS": "-O0"})
+    switches = {"TIMERS_TRACE": "1", "CFLAGS": "-O0"}

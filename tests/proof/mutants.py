@@ -1,0 +1,174 @@
+"""Mutants of the integer room and of the arithmetic of time: one small change each, a rebuild, and tests that must notice.
+
+Every comparison, shift, mask, minimum, rounding and constant in them is changed, one at a time. A survivor is either
+harmless, and then `HARMLESS` says why, or a gap in the tests.
+"""
+
+from __future__ import annotations
+
+import queue
+import re
+import threading
+from collections.abc import Iterator
+from typing import Callable, NamedTuple, Optional
+
+from tests.proof.builds import ROOT, Build, Failed, Quick, fresh
+from tests.proof.pool import progress
+
+FILES = ("timers/wheel.pyx", "timers/wheel.pxd", "timers/instant.pxd")
+PATIENCE = 100
+
+# Operators stand between spaces; casts, pointers and unary signs do not. A comparison moves by one: its opposite would
+# be noticed more easily.
+SWAPS = {
+    "<": "<=",
+    "<=": "<",
+    ">": ">=",
+    ">=": ">",
+    "==": "!=",
+    "!=": "==",
+    "<<": ">>",
+    ">>": "<<",
+    "&": "|",
+    "|": "&",
+    "^": "|",
+    "|=": "^=",
+    "&=": "|=",
+    "+=": "-=",
+    "-=": "+=",
+    "+": "-",
+    "-": "+",
+    "//": "*",
+    "%": "//",
+    "and": "or",
+    "or": "and",
+    "is": "is not",
+    "is not": "is",
+    "min(": "max(",
+    "max(": "min(",
+    "not ": "",
+    "True": "False",
+    "False": "True",
+    "~": "",
+}
+OPERATOR = re.compile(
+    r"(?<= )(is not|[<>=!]=|<<|>>|[|&+-]=|//|[<>&|^%+-]|and|or|is)(?= )|\bm(?:in|ax)\(|\bnot |\b(?:True|False)\b|~"
+)
+# Indices of pointers are no arithmetic.
+NUMBER = re.compile(r"(?<![\w.\[])\d[\d_]*(?![\w.])")
+PATTERNS: list[tuple[re.Pattern[str], Callable[[str], str]]] = [
+    (OPERATOR, lambda old: SWAPS[old]),
+    (NUMBER, lambda old: str(int(old) + 1)),
+]
+# Neither code that decides anything, nor ours to change.
+SKIPPED = re.compile(r"^\s*(cdef (extern|enum|struct)|ctypedef|cimport|from |import |cdef [\w ]+\*?\w+$|raise |return \"|return -1$)|prefetch|noexcept|except")
+
+# Survivors that change nothing that can be observed: (a part of the line, the reason).
+HARMLESS: list[tuple[str, str]] = [
+    ("CROWD = 48", "a threshold of speed"),
+    ("CALM = 16", "a threshold of memory"),
+    ("CHUNK = 31", "a threshold of speed"),
+]
+
+
+class Mutant(NamedTuple):
+    path: str
+    line: int
+    before: str
+    after: str
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}: {self.before.strip()}  →  {self.after.strip()}"
+
+
+def _code(text: str) -> str:
+    """The text with strings and comments blanked out, every character in its place."""
+    blank = re.compile(r'r?"""(?:.|\n)*?"""|"[^"\n]*"|#[^\n]*')
+    return blank.sub(lambda match: re.sub(r"[^\n]", " ", match.group()), text)
+
+
+def mutants_of(path: str, text: str) -> Iterator[Mutant]:
+    lines = text.split("\n")
+    inside_extern = False
+    for number, code in enumerate(_code(text).split("\n")):
+        if code.startswith("cdef extern"):
+            inside_extern = True
+        elif code.strip() and not code.startswith(" "):
+            inside_extern = False
+        head = re.match(r"\s*cdef .*\(.*\).*:\s*$", code)
+        if inside_extern or SKIPPED.search(code) or head:
+            continue
+        for pattern, replace in PATTERNS:
+            for match in pattern.finditer(code):
+                before, old = lines[number], match.group()
+                after = before[: match.start()] + replace(old) + before[match.end() :]
+                yield Mutant(path, number + 1, before, after)
+
+
+def all_mutants() -> list[Mutant]:
+    return [mutant for path in FILES for mutant in mutants_of(path, (ROOT / path).read_text())]
+
+
+def verdict(build: Build, mutant: Mutant) -> Optional[str]:
+    """Why the mutant is dead, or None."""
+    file = build.folder / mutant.path
+    text = file.read_text()
+    lines = text.split("\n")
+    assert lines[mutant.line - 1] == mutant.before
+    lines[mutant.line - 1] = mutant.after
+    file.write_text("\n".join(lines))
+    try:
+        build.compile(PATIENCE)
+    except Failed:
+        return "does not compile"
+    else:
+        try:
+            build.run("-m", "tests.proof.killers", patience=PATIENCE)
+        except Failed as failed:
+            return str(failed).strip().splitlines()[-1][:120]
+        return None
+    finally:
+        file.write_text(text)
+
+
+def harmless(mutant: Mutant) -> Optional[str]:
+    return next((reason for part, reason in HARMLESS if part in f"{mutant.before.strip()} -> {mutant.after.strip()}"), None)
+
+
+def hunt(mutants: list[Mutant], jobs: int) -> tuple[int, list[Mutant], list[str]]:
+    """Answers how many died, who survived, and the errors of the hunt itself."""
+    waiting: queue.Queue[Mutant] = queue.Queue()
+    for mutant in mutants:
+        waiting.put(mutant)
+    survivors: list[Mutant] = []
+    errors: list[str] = []
+    dead = 0
+    with progress() as bar:
+        line = bar.add_task("mutants", total=len(mutants))
+
+        def work() -> None:
+            nonlocal dead
+            with fresh(Quick) as build:
+                try:
+                    build.make()
+                    # The tests must pass before a failure of theirs says anything.
+                    build.run("-m", "tests.proof.killers", patience=PATIENCE)
+                    while True:
+                        mutant = waiting.get_nowait()
+                        if verdict(build, mutant) is None:
+                            survivors.append(mutant)
+                            bar.console.print(f"survives: {mutant}", markup=False, highlight=False)
+                        else:
+                            dead += 1
+                        bar.advance(line)
+                except queue.Empty:
+                    pass
+                except Exception as error:
+                    errors.append(str(error))
+
+        threads = [threading.Thread(target=work) for _ in range(jobs)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    return dead, sorted(survivors), errors
