@@ -1,0 +1,75 @@
+"""How time is taken: one pinned process, contenders by turns, the collector on for all of them, medians and spread.
+
+The clock is the CPU time of the thread: what another process does on the same core meanwhile is not counted, though
+it still costs caches.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import statistics
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Callable
+
+now = time.thread_time
+
+
+def pin() -> str:
+    """Keep this process on one core, and say which."""
+    if not hasattr(os, "sched_setaffinity"):
+        return "not pinned (this system cannot)"
+    core = max(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, {core})
+    return f"pinned to core {core}"
+
+
+@contextmanager
+def level_ground() -> Iterator[None]:
+    """The collector runs as usual, but what was there before is not part of its work."""
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+
+
+@dataclass(frozen=True)
+class Spread:
+    """A figure of several rounds: the median, and the least and the greatest."""
+
+    median: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, values: list[float]) -> Spread:
+        return cls(statistics.median(values), min(values), max(values))
+
+
+# A task does its work once, and answers the figures (by name) of that round.
+Task = Callable[[], Mapping[str, float]]
+Rounds = dict[str, list[float]]
+
+
+def interleave(tasks: Mapping[str, Task], rounds: int, step: Callable[[str], None] = lambda _: None) -> Rounds:
+    """Run all tasks `rounds` times by turns, every other round backwards; the figures, one a round, as `task figure`."""
+    figures: Rounds = {}
+    for turn in range(rounds):
+        names = list(tasks) if turn % 2 == 0 else list(reversed(tasks))
+        for name in names:
+            step(name)
+            with level_ground():
+                answer = tasks[name]()
+            for key, value in answer.items():
+                figures.setdefault(f"{name} {key}".strip(), []).append(value)
+    return figures
+
+
+def ratios(upper: list[float], lower: list[float]) -> list[float]:
+    """Ratios round by round: what disturbs one round disturbs both sides."""
+    return [over / under for over, under in zip(upper, lower)]

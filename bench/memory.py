@@ -1,0 +1,112 @@
+"""Resident memory, each measurement in a process of its own: `python -m bench.memory JOB CONTENDER COUNT ARGUMENT`.
+
+Bytes are those of pages that belong to the process alone (USS), above what they were before the work.
+Datetimes are made as they are needed and held by nobody but the queue; tokens exist before.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import random
+import re
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from bench.contenders import CONTENDERS
+from bench.workloads import MILLISECOND, MINUTE, START
+
+STATUS, CLEAR_REFS = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+
+
+def resident() -> int:
+    gc.collect()
+    return int(psutil.Process().memory_full_info().uss)
+
+
+def start_peak() -> int:
+    """Forget the peak so far; what is resident now."""
+    if CLEAR_REFS.exists():
+        CLEAR_REFS.write_text("5")
+    return int(psutil.Process().memory_info().rss)
+
+
+def peak(start: int) -> float:
+    """The most that was resident since `start_peak`, above what was then; not a number where the system cannot say."""
+    found = re.search(r"VmHWM:\s+(\d+) kB", STATUS.read_text()) if STATUS.exists() else None
+    return int(found[1]) * 1024 - start if found else float("nan")
+
+
+def timers(name: str, count: int, how: str) -> dict[str, float]:
+    """`count` timers over a minute; then drain in steps of 1 ms (`steps`) or in one `due` (`burst`)."""
+    tokens = [str(number) for number in range(count)]
+    rng = random.Random(1)
+    warm = CONTENDERS[name]()
+    warm.notify_at(START, "warm")
+    warm.due(START)
+    del warm
+    before, start = resident(), start_peak()
+    queue = CONTENDERS[name]()
+    for token in tokens:
+        queue.notify_at(START + timedelta(microseconds=rng.randrange(MINUTE)), token)
+    steady = resident() - before
+    if how == "burst":
+        queue.due(START + timedelta(minutes=1))
+    else:
+        for step in range(60_001):
+            queue.due(START + MILLISECOND * step)
+    if queue.next_at() is not None:
+        raise SystemExit(f"{name}: timers are left after the drain")
+    return {"steady": steady, "after": resident() - before, "peak": peak(start)}
+
+
+def notifiers(name: str, count: int, size: str) -> dict[str, float]:
+    """`count` queues of `size` timers each; they share two tokens."""
+    queues: list[Any] = [None] * count
+    make, rng = CONTENDERS[name], random.Random(1)
+    before = resident()
+    for number in range(count):
+        queues[number] = queue = make()
+        for token in ("one", "two")[: int(size)]:
+            queue.notify_at(START + timedelta(microseconds=rng.randrange(MINUTE)), token)
+    return {"steady": resident() - before}
+
+
+def reschedules(name: str, count: int, rounds: str) -> dict[str, float]:
+    """Push out each of `count` timers once, then `rounds` times more: what that added."""
+    queue: Any = CONTENDERS[name]()
+    tokens = [str(number) for number in range(count)]
+    ats = [START + timedelta(microseconds=60 * number) for number in range(count)]
+    for at, token in zip(ats, tokens):
+        queue.notify_at(at, token)
+    second, before = timedelta(seconds=10), 0
+    for turn in range(int(rounds) + 1):
+        for number in range(count):
+            at, ats[number] = ats[number], ats[number] + second
+            if not queue.reschedule(at, tokens[number], ats[number]):
+                raise SystemExit(f"{name}: a pending timer was not found")
+        if turn == 0:
+            before = resident()
+    return {"growth": resident() - before}
+
+
+JOBS = {job.__name__: job for job in (timers, notifiers, reschedules)}
+
+
+def in_process(job: str, name: str, count: int, argument: object) -> dict[str, float]:
+    command = [sys.executable, "-m", "bench.memory", job, name, str(count), str(argument)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[1])
+    if done.returncode:
+        raise SystemExit(f"{' '.join(command[1:])} failed: {done.stderr.strip().splitlines()[-1]}")
+    figures: dict[str, float] = json.loads(done.stdout)
+    return figures
+
+
+if __name__ == "__main__":
+    _, job, name, count, argument = sys.argv
+    print(json.dumps(JOBS[job](name, int(count), argument)))
