@@ -17,12 +17,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from functools import partial
-from itertools import repeat
-from typing import Any, Callable, Optional
+from typing import Any, Callable
 
-from bench import compiled, memory, workloads
-from bench.contenders import Buckets, Heap, LazyHeap, Queue
-from bench.measure import Spread, Task, interleave, now, ratios
+from bench import compiled, loops, memory, workloads
+from bench.contenders import Buckets, Heap, LazyHeap
+from bench.measure import Spread, Task, interleave, ratios, timed
 from bench.workloads import DENSE, MIXED, START, Churn, Timers, Workload
 from timers import MultiNotifier
 
@@ -59,7 +58,7 @@ class Run:
     rounds: int
     step: Callable[[str], None]
 
-    def interleave(self, tasks: Mapping[str, Task], rounds: Optional[int] = None) -> dict[str, list[float]]:
+    def interleave(self, tasks: Mapping[str, Task], rounds: int | None = None) -> dict[str, list[float]]:
         return interleave(tasks, rounds or self.rounds, self.step)
 
     def at_most(self, work: str, bar: float, figures: list[float], unit: str) -> Row:
@@ -80,11 +79,6 @@ def group(measure: Group) -> Group:
     return measure
 
 
-def check(tokens: Iterable[str], expected: int, what: str) -> None:
-    if workloads.checksum(tokens) != expected:
-        raise SystemExit(f"{what}: the sequence of tokens is not that of the plain model")
-
-
 def floor_class() -> Any:
     module, reason = compiled.load("floors")
     if module is None:
@@ -92,91 +86,36 @@ def floor_class() -> Any:
     return module.Floor
 
 
-# ---- the loops
+# ---- the tasks: one contender, one workload, once; the seconds of each part
 
 
-def prepare(make: Callable[[], Any], workload: Workload) -> Any:
-    queue = make()
-    if workload.clock_at is not None:
-        clock = workload.start + timedelta(seconds=workload.clock_at)
-        queue.notify_at(clock + timedelta(hours=1), "pending")
-        queue.due(clock)
-    return queue
-
-
-def fill(queue: Any, timers: Timers) -> float:
-    """Seconds to insert all."""
-    notify_at = queue.notify_at
-    start = now()
-    for at, token in zip(timers.ats, timers.tokens):
-        notify_at(at, token)
-    return now() - start
-
-
-def insert(make: Callable[[], Queue], timers: Timers) -> dict[str, float]:
-    return {"insert": fill(prepare(make, timers.workload), timers)}
+def insert(make: Callable[[], Any], timers: Timers) -> dict[str, float]:
+    return {"insert": timed(loops.insert, loops.prepare(make, timers.workload), timers)[0]}
 
 
 def append(timers: Timers) -> dict[str, float]:
-    items: list[tuple[datetime, str]] = []
-    append = items.append
-    start = now()
-    for at, token in zip(timers.ats, timers.tokens):
-        append((at, token))
-    return {"insert": now() - start}
+    return {"insert": timed(loops.append, [], timers)[0]}
 
 
-def drain(make: Callable[[], Queue], timers: Timers) -> dict[str, float]:
-    """Insert, then drain along the clock of the workload."""
-    queue = prepare(make, timers.workload)
-    inserted = fill(queue, timers)
-    due = queue.due
-    clock = timers.clock
-    start = now()
-    slices = [due(moment) for moment in clock]
-    seconds = now() - start
-    check((token for tokens in slices for token in tokens), timers.expected, "drain")
-    return {"insert": inserted, "drain": seconds}
+def drain(make: Callable[[], Any], timers: Timers, clock: list[datetime]) -> dict[str, float]:
+    """Insert, then drain along the clock: in steps, or at once where the clock is one moment."""
+    queue = loops.prepare(make, timers.workload)
+    inserted, _ = timed(loops.insert, queue, timers)
+    drained, slices = timed(loops.drain, queue, clock)
+    loops.check(slices, timers.expected, "drain")
+    return {"insert": inserted, "drain": drained}
 
 
-def burst(make: Callable[[], Queue], timers: Timers) -> dict[str, float]:
-    """Insert, then drain in one `due`."""
-    queue = prepare(make, timers.workload)
-    inserted = fill(queue, timers)
-    last = timers.last
-    start = now()
-    tokens = queue.due(last)
-    seconds = now() - start
-    check(tokens, timers.expected, "burst")
-    return {"insert": inserted, "burst": seconds}
-
-
-def turn_over(make: Callable[[], Queue], work: Churn) -> dict[str, float]:
+def turn_over(make: Callable[[], Any], work: Churn) -> dict[str, float]:
     queue = make()
-    fill(queue, work.initial)
-    due, notify_at = queue.due, queue.notify_at
-    taken = []
-    start = now()
-    for moment, replacements in zip(work.clock, work.replacements):
-        tokens = due(moment)
-        for at, token in zip(replacements, tokens):
-            notify_at(at, token)
-        taken.append(tokens)
-    seconds = now() - start
-    check((token for tokens in taken for token in tokens), work.expected, "churn")
+    loops.insert(queue, work.initial)
+    seconds, slices = timed(loops.churn, queue, work)
+    loops.check(slices, work.expected, "churn")
     return {"churn": seconds}
 
 
-def calls(method: Callable[..., Any], *arguments: Any, count: int = 1) -> float:
-    """Seconds for `count` calls."""
-    start = now()
-    if arguments:
-        for _ in repeat(None, count):
-            method(*arguments)
-    else:
-        for _ in repeat(None, count):
-            method()
-    return now() - start
+def calls(times: int, method: Callable[..., Any], *arguments: Any) -> dict[str, float]:
+    return {"": timed(loops.call, times, method, *arguments)[0]}
 
 
 def nanoseconds(seconds: list[float], count: int) -> list[float]:
@@ -204,16 +143,16 @@ def inserts(run: Run) -> Iterator[Row]:
     )
     wheel, appended = figures["wheel insert"], figures["append insert"]
     work = "notify_at, 1 M dense"
-    yield run.at_most(work, 0.70, ratios(wheel, appended), "× the append loop")
-    yield run.at_least(work, 4.5, ratios(figures["heapq insert"], wheel), "× faster than heapq")
-    yield run.at_most(work, 2.1, ratios(wheel, figures["no-op insert"]), "× a no-op method of two arguments")
+    yield run.at_most(work, 0.70, ratios(wheel, appended), "x the append loop")
+    yield run.at_least(work, 4.5, ratios(figures["heapq insert"], wheel), "x faster than heapq")
+    yield run.at_most(work, 2.1, ratios(wheel, figures["no-op insert"]), "x a no-op method of two arguments")
     for name, timers in orders.items():
-        queue = prepare(MultiNotifier, timers.workload)
-        fill(queue, timers)
-        check(queue.due(timers.last), timers.expected, name)
+        queue = loops.prepare(MultiNotifier, timers.workload)
+        loops.insert(queue, timers)
+        loops.check([queue.due(timers.last)], timers.expected, name)
         ordered = figures[f"{name} insert"]
-        yield run.at_most(f"notify_at, {name}", 1.5, ratios(ordered, figures["random insert"]), "× the random order")
-        yield run.at_most(f"notify_at, {name}", 1.05, ratios(ordered, appended), "× the append loop")
+        yield run.at_most(f"notify_at, {name}", 1.5, ratios(ordered, figures["random insert"]), "x the random order")
+        yield run.at_most(f"notify_at, {name}", 1.05, ratios(ordered, appended), "x the append loop")
 
 
 @group
@@ -222,148 +161,128 @@ def drains(run: Run) -> Iterator[Row]:
     queues = {"wheel": MultiNotifier, "heapq": Heap, "buckets": Buckets}
     figures = run.interleave(
         {
-            **{name: partial(drain, make, timers) for name, make in queues.items()},
-            **{f"{name} at once": partial(burst, make, timers) for name, make in queues.items() if name != "buckets"},
+            **{f"{name} steps": partial(drain, make, timers, timers.clock) for name, make in queues.items()},
+            **{f"{name} once": partial(drain, queues[name], timers, [timers.last]) for name in ("wheel", "heapq")},
         }
     )
-    work = "drain in 1 ms steps, 1 M dense"
-    yield run.at_least(work, 60, ratios(figures["heapq drain"], figures["wheel drain"]), "× faster than heapq")
-    yield run.at_least(
-        work, 8, ratios(figures["buckets drain"], figures["wheel drain"]), "× faster than the dict of buckets"
-    )
-    work = "drain in one due, 1 M"
-    at_once = figures["wheel at once burst"]
-    yield run.at_least(work, 25, ratios(figures["heapq at once burst"], at_once), "× faster than heapq")
-    yield run.at_most(work, 100, nanoseconds(at_once, MILLION), "ns a timer")
+    work, ours = "drain in 1 ms steps, 1 M dense", figures["wheel steps drain"]
+    yield run.at_least(work, 60, ratios(figures["heapq steps drain"], ours), "x faster than heapq")
+    yield run.at_least(work, 8, ratios(figures["buckets steps drain"], ours), "x faster than the dict of buckets")
+    work, ours = "drain in one due, 1 M", figures["wheel once drain"]
+    yield run.at_least(work, 25, ratios(figures["heapq once drain"], ours), "x faster than heapq")
+    yield run.at_most(work, 100, nanoseconds(ours, MILLION), "ns a timer")
 
 
 @group
 def churn(run: Run) -> Iterator[Row]:
     work = workloads.churn(MILLION, MILLION)
-    figures = run.interleave({"wheel": partial(turn_over, MultiNotifier, work), "heapq": partial(turn_over, Heap, work)})
-    yield run.at_least("churn at 1 M", 30, ratios(figures["heapq churn"], figures["wheel churn"]), "× faster than heapq")
+    queues = {"wheel": MultiNotifier, "heapq": Heap}
+    figures = run.interleave({name: partial(turn_over, make, work) for name, make in queues.items()})
+    gain = ratios(figures["heapq churn"], figures["wheel churn"])
+    yield run.at_least("churn at 1 M", 30, gain, "x faster than heapq")
+
+
+# How the figures of `steps_and_once` are called in a row.
+PARTS = {
+    "insert": "steps insert",
+    "drain in steps": "steps drain",
+    "drain in one due": "once drain",
+}
+
+
+def steps_and_once(name: str, make: Callable[[], Any], timers: Timers) -> dict[str, Task]:
+    return {
+        f"{name} steps": partial(drain, make, timers, timers.clock),
+        f"{name} once": partial(drain, make, timers, [timers.last]),
+    }
 
 
 @group
 def mixed(run: Run) -> Iterator[Row]:
     spreads = {"dense": DENSE.timers(MILLION), "mixed": MIXED.timers(MILLION)}
-    queues = {"wheel": MultiNotifier, "heapq": Heap}
-    figures = run.interleave(
-        {
-            f"{name} {spread} {task.__name__}": partial(task, make, timers)
-            for spread, timers in spreads.items()
-            for name, make in queues.items()
-            for task in (drain, burst)
-        }
-    )
-    for label, key in (
-        ("insert", "drain insert"),
-        ("drain in 1 ms steps, then 1 min steps", "drain drain"),
-        ("drain in one due", "burst burst"),
-    ):
-        gains = {
-            spread: ratios(figures[f"heapq {spread} {key}"], figures[f"wheel {spread} {key}"]) for spread in spreads
-        }
-        yield run.at_least(
-            f"{MIXED.name}: {label}", 0.8, ratios(gains["mixed"], gains["dense"]), "of the dense ratio to heapq"
+    tasks: dict[str, Task] = {}
+    for spread, timers in spreads.items():
+        tasks.update(steps_and_once(f"wheel {spread}", MultiNotifier, timers))
+        tasks.update(steps_and_once(f"heapq {spread}", Heap, timers))
+    figures = run.interleave(tasks)
+    for label, part in PARTS.items():
+        dense, spread_out = (
+            ratios(figures[f"heapq {spread} {part}"], figures[f"wheel {spread} {part}"]) for spread in spreads
         )
+        work = f"{MIXED.name}: {label}"
+        yield run.at_least(work, 0.8, ratios(spread_out, dense), "of the dense ratio to heapq")
 
 
 @group
 def sizes(run: Run) -> Iterator[Row]:
-    small, large = 100_000, 10 * MILLION
-    work = {count: DENSE.timers(count) for count in (small, large)}
+    few, many = 100_000, 10 * MILLION
     figures = run.interleave(
         {
-            f"{count} {task.__name__}": partial(task, MultiNotifier, timers)
-            for count, timers in work.items()
-            for task in (drain, burst)
+            **steps_and_once("few", MultiNotifier, DENSE.timers(few)),
+            **steps_and_once("many", MultiNotifier, DENSE.timers(many)),
         }
     )
-    for label, key in (
-        ("insert", "drain insert"),
-        ("drain in 1 ms steps", "drain drain"),
-        ("drain in one due", "burst burst"),
-    ):
-        growth = ratios(
-            nanoseconds(figures[f"{large} {key}"], large), nanoseconds(figures[f"{small} {key}"], small)
-        )
-        yield run.at_most(f"{label}, ns a timer at 10 M", 1.4, growth, "× at 100 k")
-
-
-def small_inserts(make: Callable[[], Queue], timers: Timers, times: int) -> dict[str, float]:
-    queues = [make() for _ in range(times)]
-    pairs = list(zip(timers.ats, timers.tokens))
-    start = now()
-    for queue in queues:
-        notify_at = queue.notify_at
-        for at, token in pairs:
-            notify_at(at, token)
-    return {"insert": now() - start}
-
-
-def small_queries(make: Callable[[], Queue], timers: Timers, times: int) -> dict[str, float]:
-    queue = make()
-    fill(queue, timers)
-    early = START - timedelta(seconds=1)
-    return {"next_at": calls(queue.next_at, count=times), "due": calls(queue.due, early, count=times)}
+    for label, part in PARTS.items():
+        growth = ratios(nanoseconds(figures[f"many {part}"], many), nanoseconds(figures[f"few {part}"], few))
+        yield run.at_most(f"{label}, ns a timer at 10 M", 1.4, growth, "x that at 100 k")
 
 
 @group
 def small(run: Run) -> Iterator[Row]:
+    early = START - timedelta(seconds=1)
+
+    def inserts(make: Callable[[], Any], timers: Timers) -> dict[str, float]:
+        queues = [make() for _ in range(200_000 // len(timers))]
+        return {"": timed(loops.insert_each, queues, timers)[0]}
+
+    def queries(make: Callable[[], Any], timers: Timers) -> dict[str, float]:
+        queue = make()
+        loops.insert(queue, timers)
+        return {
+            "next_at": timed(loops.call, 200_000, queue.next_at)[0],
+            "due": timed(loops.call, 200_000, queue.due, early)[0],
+        }
+
     for count in (1, 10, 100, 1000):
         timers, work = DENSE.timers(count), workloads.churn(count, 100_000)
-        figures = run.interleave(
-            {
-                f"{name} {part}": task
-                for name, make in {"wheel": MultiNotifier, "heapq": Heap}.items()
-                for part, task in {
-                    "i": partial(small_inserts, make, timers, 200_000 // count),
-                    "q": partial(small_queries, make, timers, 200_000),
-                    "c": partial(turn_over, make, work),
-                }.items()
-            },
-            run.rounds * 2 + 1,
-        )
-        for label, key, bar in (
-            ("insert", "i insert", 1.5),
-            ("next_at", "q next_at", 1),
-            ("due with none due", "q due", 1),
-            ("churn", "c churn", 1),
+        tasks: dict[str, Task] = {}
+        for name, make in (("wheel", MultiNotifier), ("heapq", Heap)):
+            tasks[f"{name} insert"] = partial(inserts, make, timers)
+            tasks[f"{name} query"] = partial(queries, make, timers)
+            tasks[name] = partial(turn_over, make, work)
+        figures = run.interleave(tasks, run.rounds * 2 + 1)
+        for label, part, bar in (
+            ("insert", "insert", 1.5),
+            ("next_at", "query next_at", 1),
+            ("due with none due", "query due", 1),
+            ("churn", "churn", 1),
         ):
-            gain = ratios(figures[f"heapq {key}"], figures[f"wheel {key}"])
-            yield run.at_least(f"{label}, {count:,} timer{'s' if count > 1 else ''}", bar, gain, "× faster than heapq")
+            gain = ratios(figures[f"heapq {part}"], figures[f"wheel {part}"])
+            yield run.at_least(f"{label}, {count:,} timer{'s' if count > 1 else ''}", bar, gain, "x faster than heapq")
 
 
 @group
 def next_at(run: Run) -> Iterator[Row]:
-    floor = floor_class()()
-
-    def ask(queue: Any) -> dict[str, float]:
-        return {"": calls(queue.next_at, count=500_000)}
-
-    tasks: dict[str, Task] = {"no-op": partial(ask, floor)}
-    for count in (0, 1, 1000, MILLION):
+    tasks: dict[str, Task] = {"no-op": partial(calls, MILLION, floor_class()().next_at)}
+    counts = (0, 1, 1000, MILLION)
+    for count in counts:
         queue: MultiNotifier[str] = MultiNotifier()
-        fill(queue, DENSE.timers(count))
-        tasks[f"{count:,}"] = partial(ask, queue)
+        loops.insert(queue, DENSE.timers(count))
+        tasks[str(count)] = partial(calls, MILLION, queue.next_at)
     figures = run.interleave(tasks, run.rounds * 2 + 1)
-    for name in list(tasks)[1:]:
-        yield run.at_most(f"next_at, {name} timers", 1.3, ratios(figures[name], figures["no-op"]), "× a no-op method")
+    for count in counts:
+        yield run.at_most(
+            f"next_at, {count:,} timers", 1.3, ratios(figures[str(count)], figures["no-op"]), "x a no-op method"
+        )
 
 
 @group
 def constructing(run: Run) -> Iterator[Row]:
     figures = run.interleave(
-        {
-            name: lambda make=make: {"": calls(make, count=300_000)}  # type: ignore[misc]
-            for name, make in {"wheel": MultiNotifier, "heapq": Heap}.items()
-        },
-        run.rounds * 2 + 1,
+        {"wheel": partial(calls, 500_000, MultiNotifier), "heapq": partial(calls, 500_000, Heap)}, run.rounds * 2 + 1
     )
-    yield run.at_least(
-        "constructing one", 1, ratios(figures["heapq"], figures["wheel"]), "× faster than a class around heapq"
-    )
+    gain = ratios(figures["heapq"], figures["wheel"])
+    yield run.at_least("constructing one", 1, gain, "x faster than a class around heapq")
 
 
 # ---- memory
@@ -383,12 +302,13 @@ def resident(run: Run) -> Iterator[Row]:
         work, 24, [each["steady"] / MILLION for each in results["steps"]], "bytes a timer beyond the tokens"
     )
     for how, label in (("steps", "drain in 1 ms steps"), ("burst", "drain in one due")):
-        yield run.at_most(f"{work}: after a {label}", 2, [each["after"] / 1e6 for each in results[how]], "MB above start")
+        left = [each["after"] / 1e6 for each in results[how]]
+        yield run.at_most(f"{work}: after a {label}", 2, left, "MB above start")
         yield run.at_most(
             f"{work}: peak up to the end of a {label}",
             2,
             [each["peak"] / each["steady"] for each in results[how]],
-            "× the steady figure",
+            "x the steady figure",
         )
     for count, bar in ((0, 112), (2, 192)):
         each = measured("notifiers", "MultiNotifier", MILLION, count)
@@ -421,12 +341,6 @@ def heap_of(timers: Timers, tokens: list[Any]) -> Heap:
     heap.heap = [(at, number, token) for number, (at, token) in enumerate(zip(timers.ats, tokens))]
     heapq.heapify(heap.heap)
     return heap
-
-
-def timed(work: Callable[..., Any], *arguments: Any) -> tuple[float, Any]:
-    start = now()
-    result = work(*arguments)
-    return now() - start, result
 
 
 @group
@@ -476,7 +390,7 @@ def deepcopy(run: Run) -> Iterator[Row]:
 
     figures = run.interleave({"": mutable})
     yield run.at_most(
-        "deepcopy, 100 k timers, list tokens", 1.1, ratios(figures["ours"], figures["list"]), "× a plain list of them"
+        "deepcopy, 100 k timers, list tokens", 1.1, ratios(figures["ours"], figures["list"]), "x a plain list of them"
     )
 
 
@@ -496,7 +410,7 @@ def first_write(run: Run) -> Iterator[Row]:
         snapshot = copy.deepcopy(queue)
         first, _ = timed(write, queue)
         second, _ = timed(queue.notify_at, late, "later")
-        check(snapshot.due(timers.last), timers.expected, "first write: the snapshot")
+        loops.check([snapshot.due(timers.last)], timers.expected, "first write: the snapshot")
         return {"first": first, "second": second}
 
     def gone() -> dict[str, float]:
@@ -531,7 +445,7 @@ def first_write(run: Run) -> Iterator[Row]:
         "the first write when the snapshot is gone, 1 M",
         2,
         ratios(figures["gone after"], figures["gone plain"]),
-        "× a write without one",
+        "x a write without one",
     )
 
 
@@ -548,14 +462,15 @@ def pickles(run: Run) -> Iterator[Row]:
         sizes[name] = len(data)
         loaded, thing = timed(pickle.loads, data)
         if name == "wheel":
-            check(thing.due(timers.last), timers.expected, "pickle")
+            loops.check([thing.due(timers.last)], timers.expected, "pickle")
         return {"dumps": dumped, "loads": loaded}
 
     figures = run.interleave({name: partial(both, name) for name in things})
     for how, bar in (("dumps", 5), ("loads", 6)):
         work, ours = f"pickle.{how}, 1 M str tokens", figures[f"wheel {how}"]
-        yield run.at_most(work, 1.6, ratios(ours, figures[f"list {how}"]), "× the plain list of the tokens in due order")
-        yield run.at_least(work, bar, ratios(figures[f"heapq {how}"], ours), "× faster than the heap's")
+        beside_list = ratios(ours, figures[f"list {how}"])
+        yield run.at_most(work, 1.6, beside_list, "x the plain list of the tokens in due order")
+        yield run.at_least(work, bar, ratios(figures[f"heapq {how}"], ours), "x faster than the heap's")
     beyond = (sizes["wheel"] - sizes["list"]) / MILLION
     yield run.at_most("pickled size, 1 M dense", 5, [beyond], "bytes a timer beyond the list of the tokens")
 
@@ -567,15 +482,17 @@ def restoring(run: Run) -> Iterator[Row]:
     micros = sorted(timers.micros)
     tokens = [timers.tokens[number] for number in timers.due_order]
     ats = numpy.datetime64(START.replace(tzinfo=None), "us") + numpy.array(micros, "m8[us]")
-    make, arguments, state = notifier_of(timers, timers.tokens).__reduce_ex__(4)[:3]  # type: ignore[misc]
-    assert state is not None
+    reduced: Any = notifier_of(timers, timers.tokens).__reduce_ex__(4)
+    make, arguments, state = reduced[:3]
+
+    def rebuild() -> Any:
+        queue = make(*arguments)
+        queue.__setstate__(state)
+        return queue
 
     def restore() -> dict[str, float]:
-        start = now()
-        queue = make(*arguments)  # type: ignore[operator]
-        queue.__setstate__(state)
-        seconds = now() - start
-        check(queue.due(timers.last), timers.expected, "restoring")
+        seconds, queue = timed(rebuild)
+        loops.check([queue.due(timers.last)], timers.expected, "restoring")
         return {"": seconds}
 
     def bulk() -> dict[str, float]:
@@ -586,7 +503,7 @@ def restoring(run: Run) -> Iterator[Row]:
     figures = run.interleave(
         {"restore": restore, "loads": lambda: {"": timed(pickle.loads, dense_none)[0]}, "bulk": bulk}
     )
-    unit = "× notify_many of datetime64 in due order"
+    unit = "x notify_many of datetime64 in due order"
     yield run.at_most("restoring 1 M from the loaded state", 3, ratios(figures["restore"], figures["bulk"]), unit)
     yield run.at_most("restoring 1 M by pickle.loads, None tokens", 3, ratios(figures["loads"], figures["bulk"]), unit)
 
@@ -600,15 +517,15 @@ def small_snapshots(run: Run) -> Iterator[Row]:
             queue.notify_at(at, number)
         figures = run.interleave(
             {
-                f"{name} {how.__name__}": lambda how=how, thing=thing: {"": calls(how, thing, count=times)}  # type: ignore[misc]
+                f"{name} {how.__name__}": partial(calls, times, how, thing)
                 for name, thing in {"wheel": queue, "floor": floor}.items()
                 for how in (copy.deepcopy, pickle.dumps)
             },
             run.rounds * 2 + 1,
         )
         for how, bar, unit in (
-            ("deepcopy", 1.3, "× a __deepcopy__ that returns a new empty object"),
-            ("dumps", 2, "× a __reduce__ of a class and 40 bytes"),
+            ("deepcopy", 1.3, "x a __deepcopy__ that returns a new empty object"),
+            ("dumps", 2, "x a __reduce__ of a class and 40 bytes"),
         ):
             yield run.at_most(
                 f"{how}, {count} timers", bar, ratios(figures[f"wheel {how}"], figures[f"floor {how}"]), unit
@@ -640,17 +557,11 @@ def bulk(run: Run) -> Iterator[Row]:
             raise SystemExit("notify_many: timers are missing")
         return {"": seconds}
 
-    def heapified() -> dict[str, float]:
-        start = now()
-        heap = [(at, number, token) for number, (at, token) in enumerate(pairs)]
-        heapq.heapify(heap)
-        return {"": now() - start}
-
     tasks: dict[str, Task] = {
-        "loop": lambda: {"": fill(MultiNotifier(), timers)},
+        "loop": lambda: {"": timed(loops.insert, MultiNotifier(), timers)[0]},
         "lists": partial(many, timers.ats),
         "pairs": lambda: {"": timed(MultiNotifier, pairs)[0]},
-        "heapify": heapified,
+        "heapify": lambda: {"": timed(heap_of, timers, timers.tokens)[0]},
     }
     units = ("us", "ns", "ms", "s")
     try:
@@ -663,13 +574,13 @@ def bulk(run: Run) -> Iterator[Row]:
             tasks[unit] = partial(many, exact.astype(f"M8[{unit}]"))
         refused = [numpy.array(["2026-01-01", text], "M8[s]") for text in ("NaT", "0000-12-31", "10000-01-01")]
     for make in (lambda: many_of(MultiNotifier(), timers.ats, timers.tokens), lambda: MultiNotifier(pairs)):
-        check(make().due(timers.last), timers.expected, "bulk")
+        loops.check([make().due(timers.last)], timers.expected, "bulk")
     figures = run.interleave(tasks)
     loop = figures["loop"]
     for unit in units:
         if unit in figures:
             yield run.at_most(
-                f"notify_many, 1 M datetime64[{unit}]", 0.4, ratios(figures[unit], loop), "× the notify_at loop"
+                f"notify_many, 1 M datetime64[{unit}]", 0.4, ratios(figures[unit], loop), "x the notify_at loop"
             )
     if "us" in figures:
         accepted = 0
@@ -681,9 +592,9 @@ def bulk(run: Run) -> Iterator[Row]:
             except ValueError:
                 accepted += len(queue)
         yield run.at_most("notify_many, batches with NaT or a year beyond 1-9999", 0, [float(accepted)], "accepted")
-    yield run.at_most("notify_many, 1 M, lists", 0.75, ratios(figures["lists"], loop), "× the notify_at loop")
+    yield run.at_most("notify_many, 1 M, lists", 0.75, ratios(figures["lists"], loop), "x the notify_at loop")
     yield run.at_least(
-        "MultiNotifier(pairs), 1 M", 5, ratios(figures["heapify"], figures["pairs"]), "× faster than tuples and heapify"
+        "MultiNotifier(pairs), 1 M", 5, ratios(figures["heapify"], figures["pairs"]), "x faster than tuples and heapify"
     )
 
 
@@ -696,26 +607,20 @@ def many_of(queue: MultiNotifier[Any], ats: Any, tokens: list[Any]) -> MultiNoti
 def slices(run: Run) -> Iterator[Row]:
     timers = DENSE.timers(MILLION)
 
-    def sliced() -> dict[str, float]:
-        queue, last, taken = notifier_of(timers, timers.tokens), timers.last, []
-        start = now()
+    def slice_by_slice(queue: MultiNotifier[str]) -> loops.Slices:
+        last, taken = timers.last, []
         while tokens := queue.due(last, 1000):
             taken.append(tokens)
-        seconds = now() - start
-        check((token for tokens in taken for token in tokens), timers.expected, "slices")
-        return {"": seconds}
+        return taken
 
-    figures = run.interleave({"slices": sliced, "whole": partial(burst, MultiNotifier, timers)})
-    yield run.at_most(
-        "drain 1 M in slices of 1,000", 1.3, ratios(figures["slices"], figures["whole burst"]), "× one whole drain"
-    )
+    def sliced() -> dict[str, float]:
+        seconds, taken = timed(slice_by_slice, notifier_of(timers, timers.tokens))
+        loops.check(taken, timers.expected, "slices")
+        return {"drain": seconds}
 
-
-def pairs_loop(method: Callable[[datetime, str], Any], pairs: list[tuple[datetime, str]]) -> float:
-    start = now()
-    for at, token in pairs:
-        method(at, token)
-    return now() - start
+    figures = run.interleave({"slices": sliced, "whole": partial(drain, MultiNotifier, timers, [timers.last])})
+    growth = ratios(figures["slices drain"], figures["whole drain"])
+    yield run.at_most("drain 1 M in slices of 1,000", 1.3, growth, "x one whole drain")
 
 
 @group
@@ -727,20 +632,25 @@ def cancel(run: Run) -> Iterator[Row]:
 
     def random_pending() -> dict[str, float]:
         queue: MultiNotifier[str] = MultiNotifier()
-        noop_inserts, inserts = pairs_loop(nothing, inserted), pairs_loop(queue.notify_at, inserted)
-        noop_cancels, cancels = pairs_loop(nothing, some), pairs_loop(queue.cancel, some)
+
+        def net(method: Callable[[datetime, str], Any], pairs: list[tuple[datetime, str]]) -> float:
+            floor, _ = timed(loops.each, nothing, pairs)
+            return (timed(loops.each, method, pairs)[0] - floor) / len(pairs)
+
+        insert = net(queue.notify_at, inserted)
+        cancel = net(queue.cancel, some)
         if len(queue) != MILLION - len(some):
             raise SystemExit("cancel: a pending timer was not found")
-        insert = (inserts - noop_inserts) / len(inserted)
-        return {"": (cancels - noop_cancels) / len(some) / insert}
+        return {"": cancel / insert}
 
     figures = run.interleave({"": random_pending})
-    yield run.at_most("cancel of a random pending timer, 1 M dense", 5, figures[""], "× notify_at, both net of a no-op loop")
+    work = "cancel of a random pending timer, 1 M dense"
+    yield run.at_most(work, 5, figures[""], "x notify_at, both net of a no-op loop")
 
     def all_of(timers: Timers, order: Callable[[list[int]], list[int]]) -> dict[str, float]:
         queue = notifier_of(timers, timers.tokens)
         pairs = [(timers.ats[number], timers.tokens[number]) for number in order(list(timers.due_order))]
-        seconds = pairs_loop(queue.cancel, pairs)
+        seconds, _ = timed(loops.each, queue.cancel, pairs)
         if queue:
             raise SystemExit("cancel: a pending timer was not found")
         return {"": seconds / len(timers)}
@@ -758,7 +668,7 @@ def cancel(run: Run) -> Iterator[Row]:
         few, many = workload.timers(100_000), workload.timers(MILLION)
         figures = run.interleave({"few": partial(all_of, few, order), "many": partial(all_of, many, order)})
         yield run.at_most(
-            f"cancel all of 1 M, {name}, each", 2, ratios(figures["many"], figures["few"]), "× each of 100 k"
+            f"cancel all of 1 M, {name}, each", 2, ratios(figures["many"], figures["few"]), "x each of 100 k"
         )
 
 
@@ -796,28 +706,29 @@ def reschedule(run: Run) -> Iterator[Row]:
     work = Idle.of(MILLION)
     seen: set[int] = set()
 
-    def events(make: Callable[[], Any]) -> dict[str, float]:
-        queue = make()
-        fill(queue, work.timers)
-        reschedule, due = queue.reschedule, queue.due
-        taken = []
-        start = now()
-        for moment, events in work.steps:
+    def replay(queue: Any) -> loops.Slices:
+        reschedule, due, taken = queue.reschedule, queue.due, []
+        for now, events in work.steps:
             for at, token, new_at in events:
                 reschedule(at, token, new_at)
-            taken.append(due(moment))
-        seconds = now() - start
-        seen.add(workloads.checksum(token for tokens in taken for token in tokens))
+            taken.append(due(now))
+        return taken
+
+    def task(make: Callable[[], Any]) -> dict[str, float]:
+        queue = make()
+        loops.insert(queue, work.timers)
+        seconds, taken = timed(replay, queue)
+        seen.add(loops.checksum(taken))
         return {"": seconds}
 
-    figures = run.interleave({"wheel": partial(events, MultiNotifier), "lazy": partial(events, LazyHeap)})
+    figures = run.interleave({"wheel": partial(task, MultiNotifier), "lazy": partial(task, LazyHeap)})
     if len(seen) != 1:
         raise SystemExit("reschedule: the contenders disagree about the order of the tokens")
     yield run.at_least(
         "reschedule (an idle timeout pushed out), 1 M",
         5,
         ratios(figures["lazy"], figures["wheel"]),
-        "× faster than heapq with lazy deletion",
+        "x faster than heapq with lazy deletion",
     )
     growth = memory.in_process("reschedules", "MultiNotifier", 100_000, 20)["growth"]
     yield run.at_most("memory after 2 M more reschedules of 100 k timers", 1, [growth / 1e6], "MB above that before")
@@ -827,22 +738,23 @@ def reschedule(run: Run) -> Iterator[Row]:
 def iterating(run: Run) -> Iterator[Row]:
     timers = DENSE.timers(MILLION)
 
-    def ours() -> dict[str, float]:
-        queue = notifier_of(timers, timers.tokens)
-        start = now()
+    def walk(queue: MultiNotifier[str]) -> None:
         for _ in queue:
             pass
-        return {"": now() - start}
 
     def theirs() -> dict[str, float]:
         heap = Heap()
-        fill(heap, timers)
+        loops.insert(heap, timers)
         return {"": timed(sorted, heap.heap)[0]}
 
-    check((token for _, token in notifier_of(timers, timers.tokens)), timers.expected, "iterating")
+    loops.check([[token for _, token in notifier_of(timers, timers.tokens)]], timers.expected, "iterating")
+
+    def ours() -> dict[str, float]:
+        return {"": timed(walk, notifier_of(timers, timers.tokens))[0]}
+
     figures = run.interleave({"wheel": ours, "heapq": theirs})
     yield run.at_most(
-        "iterating 1 M pending timers", 0.5, ratios(figures["wheel"], figures["heapq"]), "× sorting the heap"
+        "iterating 1 M pending timers", 0.5, ratios(figures["wheel"], figures["heapq"]), "x sorting the heap"
     )
 
 
@@ -853,26 +765,24 @@ def iterating(run: Run) -> Iterator[Row]:
 def adversarial(run: Run) -> Iterator[Row]:
     for workload, twin in workloads.ADVERSARIAL:
         work = {"input": workload.timers(MILLION), "twin": twin.timers(MILLION)}
-        figures = run.interleave({name: partial(burst, MultiNotifier, timers) for name, timers in work.items()})
-        for label, key in (("insert", "insert"), ("drain", "burst")):
-            yield run.at_most(
-                f"1 M timers, {workload.name}: {label}",
-                2,
-                ratios(figures[f"input {key}"], figures[f"twin {key}"]),
-                f"× {twin.name}",
-            )
+        figures = run.interleave(
+            {name: partial(drain, MultiNotifier, timers, [timers.last]) for name, timers in work.items()}
+        )
+        for part in ("insert", "drain"):
+            growth = ratios(figures[f"input {part}"], figures[f"twin {part}"])
+            yield run.at_most(f"1 M timers, {workload.name}: {part}", 2, growth, f"x {twin.name}")
 
-    def one(end: datetime) -> dict[str, float]:
+    def one(end: datetime) -> None:
         queue: MultiNotifier[str] = MultiNotifier()
-        start = now()
-        for _ in repeat(None, 200_000):
-            queue.notify_at(START, "only")
-            queue.due(end)
-        return {"": now() - start}
+        queue.notify_at(START, "only")
+        queue.due(end)
 
     last = datetime.max.replace(tzinfo=timezone.utc)
-    figures = run.interleave({"max": partial(one, last), "then": partial(one, START)}, run.rounds * 2 + 1)
-    yield run.at_most("one timer and due(datetime.max)", 2, ratios(figures["max"], figures["then"]), "× due at its time")
+    figures = run.interleave(
+        {"max": partial(calls, 200_000, one, last), "then": partial(calls, 200_000, one, START)}, run.rounds * 2 + 1
+    )
+    growth = ratios(figures["max"], figures["then"])
+    yield run.at_most("one timer and due(datetime.max)", 2, growth, "x due at its time")
 
 
 def measure(names: Iterable[str], rounds: int, step: Callable[[str], None]) -> Iterator[tuple[str, Any]]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import importlib
-import pyximport
 from types import ModuleType
-from typing import Optional
+
+import pyximport
 
 
-def load(name: str) -> tuple[Optional[ModuleType], str]:
+def load(name: str) -> tuple[ModuleType | None, str]:
     """The module, or why there is none. The result is kept in pyximport's cache folder."""
     importers = pyximport.install(pyimport=False, language_level=3)
     try:

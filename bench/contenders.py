@@ -6,7 +6,7 @@ from bisect import bisect_right
 from datetime import datetime, timedelta, timezone
 from heapq import heappop, heappush
 from operator import itemgetter
-from typing import Any, Callable, Optional, Protocol
+from typing import Any, Callable, Protocol
 
 from sortedcontainers import SortedKeyList
 
@@ -20,7 +20,7 @@ soonest = itemgetter(0)
 
 class Queue(Protocol):
     def notify_at(self, at: datetime, token: Any) -> None: ...
-    def next_at(self) -> Optional[datetime]: ...
+    def next_at(self) -> datetime | None: ...
     def due(self, now: datetime) -> list[Any]: ...
 
 
@@ -37,7 +37,7 @@ class Heap:
         self.sequence = sequence = self.sequence + 1
         heappush(self.heap, (at, sequence, token))
 
-    def next_at(self) -> Optional[datetime]:
+    def next_at(self) -> datetime | None:
         return self.heap[0][0] if self.heap else None
 
     def due(self, now: datetime) -> list[Any]:
@@ -60,7 +60,7 @@ class IntegerHeap:
         self.sequence = sequence = self.sequence + 1
         heappush(self.heap, ((at - EPOCH) // MICROSECOND, sequence, token))
 
-    def next_at(self) -> Optional[datetime]:
+    def next_at(self) -> datetime | None:
         return EPOCH + timedelta(microseconds=self.heap[0][0]) if self.heap else None
 
     def due(self, now: datetime) -> list[Any]:
@@ -82,7 +82,7 @@ class ResortedList:
         self.pending.append((at, token))
         self.pending.sort(key=soonest)
 
-    def next_at(self) -> Optional[datetime]:
+    def next_at(self) -> datetime | None:
         return self.pending[0][0] if self.pending else None
 
     def due(self, now: datetime) -> list[Any]:
@@ -117,7 +117,7 @@ class SortOnQuery:
             self.dirty = False
         return self.pending
 
-    def next_at(self) -> Optional[datetime]:
+    def next_at(self) -> datetime | None:
         pending = self.clean()
         return pending[-1][0] if pending else None
 
@@ -139,7 +139,7 @@ class Sorted:
     def notify_at(self, at: datetime, token: Any) -> None:
         self.pending.add((at, token))
 
-    def next_at(self) -> Optional[datetime]:
+    def next_at(self) -> datetime | None:
         return self.pending[0][0] if self.pending else None
 
     def due(self, now: datetime) -> list[Any]:
@@ -169,7 +169,7 @@ class Buckets:
         else:
             bucket.append((at, token))
 
-    def next_at(self) -> Optional[datetime]:
+    def next_at(self) -> datetime | None:
         return min(self.buckets[self.ticks[0]], key=soonest)[0] if self.ticks else None
 
     def due(self, now: datetime) -> list[Any]:

@@ -1,4 +1,4 @@
-# cython: language_level=3
+# cython: language_level=3, binding=False
 """Floors: methods that do nothing, for what a call into compiled code costs at the least.
 
 Compiled when a benchmark starts (see compiled.py); never part of the package.
@@ -6,6 +6,9 @@ Compiled when a benchmark starts (see compiled.py); never part of the package.
 
 cdef class Floor:
     """As a queue: takes two arguments and keeps nothing; as a state: 40 bytes to pickle, nothing to copy."""
+
+    def __init__(self, state=None):
+        pass
 
     def notify_at(self, at, token):
         pass
@@ -17,7 +20,4 @@ cdef class Floor:
         return Floor.__new__(Floor)
 
     def __reduce__(self):
-        return Floor, (), b"0123456789012345678901234567890123456789"
-
-    def __setstate__(self, state):
-        pass
+        return Floor, (b"0123456789012345678901234567890123456789",)

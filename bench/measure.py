@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Callable
+from typing import Any, Callable
 
 now = time.thread_time
 
@@ -25,6 +25,13 @@ def pin() -> str:
     core = max(os.sched_getaffinity(0))
     os.sched_setaffinity(0, {core})
     return f"pinned to core {core}"
+
+
+def timed(work: Callable[..., Any], *arguments: Any) -> tuple[float, Any]:
+    """Seconds, and what the work answered."""
+    start = now()
+    result = work(*arguments)
+    return now() - start, result
 
 
 @contextmanager
@@ -60,7 +67,7 @@ def interleave(tasks: Mapping[str, Task], rounds: int, step: Callable[[str], Non
     """Run all tasks `rounds` times by turns, every other round backwards; the figures, one a round, as `task figure`."""
     figures: Rounds = {}
     for turn in range(rounds):
-        names = list(tasks) if turn % 2 == 0 else list(reversed(tasks))
+        names = list(tasks)[:: -1 if turn % 2 else 1]
         for name in names:
             step(name)
             with level_ground():

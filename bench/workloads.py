@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from functools import cached_property
 from itertools import count as natural
-from typing import Callable, Optional
+from typing import Callable
 
 START = datetime(2026, 1, 1, tzinfo=timezone.utc)
 SECOND = 1_000_000
@@ -88,7 +88,7 @@ class Workload:
     order: str = "random"
     start: datetime = START
     # The `now` of a `due` before the first insert, in seconds after `start`, with one timer pending an hour later.
-    clock_at: Optional[int] = None
+    clock_at: int | None = None
 
     def timers(self, count: int, seed: int = 1) -> Timers:
         micros = ORDERS[self.order](self.spread(random.Random(seed), count))
@@ -181,8 +181,10 @@ def churn(count: int, operations: int, seed: int = 1) -> Churn:
     heapq.heapify(heap)
     owner = list(range(count))
     step = max(1000, MINUTE // count)
-    clock, replacements, order, now = [], [], [], 0
-    for _ in _until(order, operations):
+    clock, replacements = [], []
+    order: list[int] = []
+    now = 0
+    while len(order) < operations:
         now += step
         replaced = []
         while heap[0][0] <= now:
@@ -195,8 +197,3 @@ def churn(count: int, operations: int, seed: int = 1) -> Churn:
         clock.append(START + timedelta(microseconds=now))
         replacements.append([START + timedelta(microseconds=micro) for micro in replaced])
     return Churn(initial, clock, replacements, checksum(initial.tokens[number] for number in order))
-
-
-def _until(items: list[int], length: int) -> Iterator[None]:
-    while len(items) < length:
-        yield
