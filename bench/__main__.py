@@ -1,63 +1,78 @@
-"""`python -m bench`: the same work through `MultiNotifier` and through the queues that people use instead."""
+"""Command line of the benchmarks."""
 
 from __future__ import annotations
 
 import argparse
 import fnmatch
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Callable
 
 try:
     from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-    from rich.table import Table
 
-    from bench import bars
+    from bench import bars, charts, compare, report, results
     from bench.measure import pin
 except ImportError as error:
-    sys.exit(f"the benchmarks need the extra: pip install 'multinotifier[bench]' ({error})")
+    sys.exit(f"the benchmarks need their extra and the built package: pip install '.[bench]' ({error})")
+
+DESCRIPTION = """\
+Without options: every contender at every size, within two minutes; a table, charts, and the raw figures as JSON.
+"""
 
 
-def show_bars(console: Console, pattern: str, rounds: int) -> int:
-    names = [name for name in bars.GROUPS if fnmatch.fnmatch(name, pattern or "*")]
+@contextmanager
+def progress() -> Iterator[Callable[[str], None]]:
+    columns = SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()
+    with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
+        task = shown.add_task("", total=None)
+        yield lambda what: shown.update(task, description=what)
+
+
+def run_comparison(console: Console, arguments: argparse.Namespace) -> None:
+    about = results.circumstances(pin())
+    with progress() as step:
+        result = compare.Runner(arguments.seconds, arguments.rounds, step).run()
+    report.show_comparison(console, result, results.describe(about))
+    folder: Path = arguments.output
+    results.save(folder / "bench.json", about, comparison=result)
+    for path in [folder / "bench.json", *charts.draw(result, folder, results.describe(about))]:
+        console.print(f"written: {path}", soft_wrap=True, highlight=False)
+
+
+def run_bars(console: Console, arguments: argparse.Namespace) -> None:
+    names = [name for name in bars.GROUPS if fnmatch.fnmatch(name, arguments.only)]
     if not names:
-        sys.exit(f"--only {pattern}: no such group; there are {', '.join(bars.GROUPS)}")
-    table = Table("work", "asked", "measured", "spread", "verdict", title="Bars: medians of the ratios of each round")
-    commands = {}
-    with Progress(
-        SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), console=Console(stderr=True), transient=True
-    ) as progress:
-        task = progress.add_task("", total=None)
-        for name, row in bars.measure(names, rounds, lambda what: progress.update(task, description=what)):
-            if name not in commands and table.rows:
-                table.add_section()
-            commands[name] = f"python -m bench --bars --only {name}"
-            if isinstance(row, str):
-                table.add_row(name, "", "", "", f"skipped: {row}")
-                continue
-            spread = row.measured
-            table.add_row(
-                row.work,
-                row.asked,
-                f"{spread.median:.3g}",
-                f"{spread.low:.3g} - {spread.high:.3g}",
-                row.verdict,
-                style="" if row.holds else "bold red",
-            )
-    console.print(table)
-    console.print("Repeat a section with:", *commands.values(), sep="\n  ")
-    return 0
+        sys.exit(f"--only {arguments.only}: no group is called so; there are {', '.join(bars.GROUPS)}")
+    about = results.circumstances(pin())
+    with progress() as step:
+        measured = list(bars.measure(names, arguments.rounds, step))
+    rows = report.show_bars(console, measured)
+    console.print(results.describe(about), soft_wrap=True, highlight=False)
+    results.save(arguments.output / "bars.json", about, bars=rows)
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--bars", action="store_true", help="measure every bar; some minutes")
-    parser.add_argument("--only", metavar="PATTERN", default="", help=f"groups of --bars: {', '.join(bars.GROUPS)}")
-    parser.add_argument("--rounds", type=int, default=5)
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=DESCRIPTION)
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--bars", action="store_true", help="measure every bar that MultiNotifier has to reach")
+    parser.add_argument("--only", metavar="PATTERN", default="*", help=f"with --bars: {', '.join(bars.GROUPS)}")
+    parser.add_argument("--rounds", type=int, default=compare.ROUNDS, help="(default: %(default)s)")
+    parser.add_argument("--seconds", type=int, default=compare.SECONDS, help="time for the run without options")
+    folder = Path(__file__).with_name("results")
+    parser.add_argument("--output", type=Path, metavar="FOLDER", default=folder, help="(default: bench/results)")
     arguments = parser.parse_args()
-    console = Console(width=150)
-    console.print(f"{pin()}")
-    return show_bars(console, arguments.only, arguments.rounds)
+    if arguments.rounds < 1:
+        parser.error("--rounds must be at least 1")
+    console = Console(width=None if sys.stdout.isatty() else 170)
+    if arguments.bars:
+        run_bars(console, arguments)
+    else:
+        run_comparison(console, arguments)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

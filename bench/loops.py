@@ -49,6 +49,10 @@ def drain(queue: Any, clock: list[datetime]) -> Slices:
     return [due(now) for now in clock]
 
 
+def drain_each(queues: list[Any], clock: list[datetime]) -> list[Slices]:
+    return [drain(queue, clock) for queue in queues]
+
+
 def churn(queue: Any, work: Churn) -> Slices:
     due, notify_at, taken = queue.due, queue.notify_at, []
     for now, replacements in zip(work.clock, work.replacements):

@@ -27,11 +27,11 @@ def pin() -> str:
     return f"pinned to core {core}"
 
 
-def timed(work: Callable[..., Any], *arguments: Any) -> tuple[float, Any]:
-    """Seconds, and what the work answered."""
+def nanoseconds(operations: int, work: Callable[..., Any], *arguments: Any) -> tuple[float, Any]:
+    """Nanoseconds for each operation of the work, and what it answered."""
     start = now()
     result = work(*arguments)
-    return now() - start, result
+    return (now() - start) / operations * 1e9, result
 
 
 @contextmanager
@@ -64,7 +64,7 @@ Rounds = dict[str, list[float]]
 
 
 def interleave(tasks: Mapping[str, Task], rounds: int, step: Callable[[str], None] = lambda _: None) -> Rounds:
-    """Run all tasks `rounds` times by turns, every other round backwards; the figures, one a round, as `task figure`."""
+    """Run all tasks by turns, every other round backwards: a list with one entry a round for each `task figure`."""
     figures: Rounds = {}
     for turn in range(rounds):
         names = list(tasks)[:: -1 if turn % 2 else 1]
@@ -75,8 +75,3 @@ def interleave(tasks: Mapping[str, Task], rounds: int, step: Callable[[str], Non
             for key, value in answer.items():
                 figures.setdefault(f"{name} {key}".strip(), []).append(value)
     return figures
-
-
-def ratios(upper: list[float], lower: list[float]) -> list[float]:
-    """Ratios round by round: what disturbs one round disturbs both sides."""
-    return [over / under for over, under in zip(upper, lower)]

@@ -8,11 +8,10 @@ from __future__ import annotations
 import heapq
 import random
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from functools import cached_property
-from itertools import count as natural
 from typing import Callable
 
 START = datetime(2026, 1, 1, tzinfo=timezone.utc)
@@ -35,6 +34,10 @@ def minute(rng: random.Random, count: int) -> list[int]:
 def mixed(rng: random.Random, count: int) -> list[int]:
     """95 % within a minute, 5 % to 30 days."""
     return [rng.randrange(MINUTE) if rng.random() < 0.95 else rng.randrange(30 * DAY) for _ in range(count)]
+
+
+def distinct(rng: random.Random, count: int) -> list[int]:
+    return rng.sample(range(MINUTE), count)
 
 
 def millisecond(rng: random.Random, count: int) -> list[int]:
@@ -68,7 +71,7 @@ def extremes(rng: random.Random, count: int) -> list[int]:
     return [FIRST + rng.randrange(DAY) if number % 2 else LAST - rng.randrange(DAY) for number in range(count)]
 
 
-def whole_calendar(rng: random.Random, count: int) -> list[int]:
+def all_years(rng: random.Random, count: int) -> list[int]:
     return [rng.randrange(FIRST, LAST) for _ in range(count)]
 
 
@@ -113,11 +116,20 @@ class Timers:
 
     @cached_property
     def clock(self) -> list[datetime]:
-        """Steps of a millisecond over the first minute, then of a minute: a clock for draining."""
-        start = self.workload.start
-        steps = [start + MILLISECOND * step for step in range(60_001)]
-        later = (self.last - steps[-1]) // timedelta(minutes=1) + 2
-        return steps + [steps[-1] + timedelta(minutes=step) for step in range(1, max(later, 0))]
+        """Steps of a millisecond over the first minute, where most timers lie, then of a quarter of an hour.
+
+        So as many of a million fall due in a late step of the mixed workload as in one millisecond of the dense one.
+        """
+        steps = [self.workload.start + MILLISECOND * step for step in range(60_001)]
+        while steps[-1] < self.last:
+            steps.append(steps[-1] + timedelta(minutes=15))
+        return steps
+
+    @cached_property
+    def coarse_clock(self) -> list[datetime]:
+        """As the clock of a churn: steps of a millisecond, or of as many as let about one timer fall due in each."""
+        step = max(1000, MINUTE // len(self))
+        return [self.workload.start + timedelta(microseconds=micro) for micro in range(0, MINUTE + step, step)]
 
     @cached_property
     def due_order(self) -> list[int]:
@@ -129,10 +141,12 @@ class Timers:
         return checksum(self.tokens[number] for number in self.due_order)
 
 
-RANDOM = Workload("random")
-DENSE = RANDOM
+DENSE = Workload("random over a minute")
 MIXED = Workload("95 % within 60 s, 5 % to 30 days", spread=mixed)
-INSERT_ORDERS = [
+DISTINCT = Workload("distinct times", spread=distinct)
+ONE_MICROSECOND = Workload("in one microsecond", spread=microsecond)
+AFTER_DUE = Workload("random, after a due", clock_at=0)
+ORDERS_TO_TRY = [
     Workload("ascending", order="ascending", clock_at=0),
     Workload("descending", order="descending", clock_at=0),
     Workload("all equal", spread=microsecond, clock_at=0),
@@ -141,12 +155,12 @@ INSERT_ORDERS = [
     Workload("across a top-level boundary (since year 1)", start=TURN_OF_YEAR_1, clock_at=0),
     Workload("across a top-level boundary (since 1970)", start=TURN_OF_1970, clock_at=0),
 ]
-AFTER_DUE = Workload("random, after a due", clock_at=0)
+# Inputs that are meant to hurt, each with its random twin.
 ADVERSARIAL = [
-    (Workload("one microsecond", spread=microsecond), RANDOM),
-    (Workload("one millisecond", spread=millisecond), RANDOM),
-    (Workload("at each cascade boundary", spread=boundaries), Workload("random over the same span", spread=calendar)),
-    (Workload("past and far future by turns", spread=extremes), Workload("random in all years", spread=whole_calendar)),
+    (ONE_MICROSECOND, DENSE),
+    (Workload("in one millisecond", spread=millisecond), DENSE),
+    (Workload("at the cascade boundaries", spread=boundaries), Workload("random over the same span", spread=calendar)),
+    (Workload("in past and far future by turns", spread=extremes), Workload("random in all years", spread=all_years)),
 ]
 
 
@@ -156,7 +170,7 @@ def checksum(tokens: Iterable[str]) -> int:
 
 @dataclass
 class Churn:
-    """A steady number of timers: as the clock moves, each that falls due is replaced by one within the next minute.
+    """A steady number of timers: as the clock moves, each that falls due is replaced by one, spread alike.
 
     The clock moves in steps of a millisecond, or of as many as let about one timer fall due a step. An operation is
     one timer that fell due and its replacement.
@@ -172,12 +186,11 @@ class Churn:
         return sum(map(len, self.replacements))
 
 
-def churn(count: int, operations: int, seed: int = 1) -> Churn:
+def churn(workload: Workload, count: int, operations: int, seed: int = 1) -> Churn:
     """What falls due when is found with a plain heap of integers, so that every datetime can be built beforehand."""
-    rng = random.Random(seed)
-    initial = DENSE.timers(count, seed)
-    numbers = natural()
-    heap = [(micro, number) for number, micro in zip(numbers, initial.micros)]
+    initial = workload.timers(count, seed)
+    delays = iter(workload.spread(random.Random(seed + 1), operations + count))
+    heap = [(micro, number) for number, micro in enumerate(initial.micros)]
     heapq.heapify(heap)
     owner = list(range(count))
     step = max(1000, MINUTE // count)
@@ -191,8 +204,8 @@ def churn(count: int, operations: int, seed: int = 1) -> Churn:
             number = heap[0][1]
             order.append(owner[number])
             owner.append(owner[number])
-            replaced.append(now + 1 + rng.randrange(MINUTE))
-            # The replacements of one step are inserted after all of it was drained; they are later than `now`.
+            replaced.append(now + 1 + next(delays))
+            # Later than `now`: whether it is inserted before or after the rest of this step was drained is all one.
             heapq.heapreplace(heap, (replaced[-1], len(owner) - 1))
         clock.append(START + timedelta(microseconds=now))
         replacements.append([START + timedelta(microseconds=micro) for micro in replaced])

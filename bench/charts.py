@@ -1,0 +1,62 @@
+"""Draws a comparison: nanoseconds an operation against the number of timers, and bytes a timer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from matplotlib import rcParams
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from bench.compare import OPERATIONS, Comparison
+
+OURS = "MultiNotifier"
+
+
+def finish(figure: Figure, path: Path, title: str, about: str) -> Path:
+    figure.suptitle(title)
+    figure.text(0.5, 0.005, about, ha="center", fontsize=7)
+    # Without a date in the file, the same figures give the same file.
+    figure.savefig(path, metadata={"Date": None})
+    return path
+
+
+def draw(result: Comparison, folder: Path, about: str) -> list[Path]:
+    # The same ids in every run, so that a recorded chart changes only where its figures do.
+    rcParams["svg.hashsalt"] = "bench"
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = [speed(result, folder / "speed.svg", about)]
+    if result.bytes_each:
+        paths.append(memory(result, folder / "memory.svg", about))
+    return paths
+
+
+def speed(result: Comparison, path: Path, about: str) -> Path:
+    figure = Figure(figsize=(13, 8), layout="constrained")
+    panels: list[Axes] = list(figure.subplots(2, 3).flat)
+    names = list(dict.fromkeys(cell.contender for cell in result.operations))
+    for panel, operation in zip(panels, OPERATIONS):
+        for number, name in enumerate(names):
+            cells = [cell for cell in result.operations if cell.contender == name and operation in cell.rounds]
+            points = [(cell.timers, spread.median) for cell in cells if (spread := cell.spread(operation))]
+            if points:
+                (line,) = panel.plot(*zip(*points), marker="o", markersize=3, label=name, color=f"C{number}")
+                line.set_linestyle(":" if name.startswith("floor") else "-")
+                line.set_linewidth(3 if name == OURS else 1.5)
+        panel.set(title=operation, xscale="log", yscale="log", xlabel="timers", ylabel="ns an operation")
+        panel.grid(which="major", alpha=0.3)
+    handles, labels = panels[0].get_legend_handles_labels()
+    panels[len(OPERATIONS)].axis("off")
+    panels[len(OPERATIONS)].legend(handles, labels, loc="center")
+    return finish(figure, path, "ns an operation against the number of timers (random over a minute)", about)
+
+
+def memory(result: Comparison, path: Path, about: str) -> Path:
+    figure = Figure(figsize=(8, 0.6 * len(result.bytes_each) + 1.4), layout="constrained")
+    panel = figure.subplots()
+    names = sorted(result.bytes_each, key=result.bytes_each.__getitem__, reverse=True)
+    bars = panel.barh(names, [result.bytes_each[name] for name in names])
+    bars[names.index(OURS)].set_color("black")
+    panel.bar_label(bars, fmt="%.0f", padding=3)
+    panel.set(xlabel="resident bytes a timer, tokens excluded, datetimes not held by the caller")
+    return finish(figure, path, "Memory of a million timers", about)

@@ -1,0 +1,212 @@
+"""The default run: every contender at every size, as far as two minutes go; what it holds; what a snapshot costs."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+import time
+from array import array
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache, partial
+from typing import Any, Callable, Optional
+
+from bench import compiled, loops, memory, workloads
+from bench.contenders import CONTENDERS, MOST, MOST_CHURN
+from bench.measure import Spread, level_ground, nanoseconds
+from bench.workloads import DENSE, Churn, Timers
+
+SIZES = (10, 100, 1000, 10_000, 100_000, 1_000_000)
+OPERATIONS = ("insert", "next_at", "drain", "drain at once", "churn")
+SNAPSHOT_SIZES = (2, 1000, 1_000_000)
+SNAPSHOT_OF = ("MultiNotifier", "heapq", "re-sorted list")
+MEMORY_SIZE = 1_000_000
+SECONDS = 105
+ROUNDS = 5
+# At a small size a round repeats its work until it has done so many operations.
+LEAST = 20_000
+# From a size to the next, ten times as large, a round takes at most so many times as long.
+GROWTH = 14
+# The C++ rivals step through every millisecond: with fewer timers that would be all they do.
+LEAST_NATIVE = 100_000
+
+Figures = dict[str, float]
+Measure = Callable[[int], tuple[Figures, Optional[int]]]
+
+
+@dataclass
+class Cell:
+    """One contender at one size: the figures of each round, and the checksum of its tokens."""
+
+    contender: str
+    timers: int
+    rounds: dict[str, list[float]] = field(default_factory=dict)
+    checksum: int | None = None
+
+    def spread(self, figure: str) -> Spread | None:
+        return Spread.of(self.rounds[figure]) if figure in self.rounds else None
+
+
+@dataclass
+class Comparison:
+    """What was measured, and what was not and why."""
+
+    operations: list[Cell] = field(default_factory=list)
+    snapshots: list[Cell] = field(default_factory=list)
+    bytes_each: dict[str, float] = field(default_factory=dict)
+    skipped: list[str] = field(default_factory=list)
+
+
+# ---- one contender, one size, one round
+
+
+@cache
+def timers_of(count: int) -> Timers:
+    return DENSE.timers(count)
+
+
+@cache
+def churn_of(count: int) -> Churn:
+    return workloads.churn(DENSE, count, max(LEAST, count // 10))
+
+
+def measure_queue(name: str, count: int) -> tuple[Figures, int]:
+    """Nanoseconds of each operation; every sequence of tokens must be that of the plain model."""
+    make, timers = CONTENDERS[name], timers_of(count)
+    times = max(1, LEAST // count)
+    figures: Figures = {}
+    for how, clock in (("drain", timers.coarse_clock), ("drain at once", [timers.last])):
+        with level_ground():
+            queues = [make() for _ in range(times)]
+            figures["insert"], _ = nanoseconds(times * count, loops.insert_each, queues, timers)
+            if how == "drain":
+                figures["next_at"], _ = nanoseconds(LEAST, loops.call, LEAST, queues[0].next_at)
+            figures[how], drained = nanoseconds(times * count, loops.drain_each, queues, clock)
+            for slices in drained:
+                loops.check(slices, timers.expected, f"{name}, {how}")
+            del queues, drained
+    if count <= MOST_CHURN.get(name, count):
+        with level_ground():
+            work, queue = churn_of(count), make()
+            loops.insert(queue, work.initial)
+            figures["churn"], slices = nanoseconds(work.operations, loops.churn, queue, work)
+            loops.check(slices, work.expected, f"{name}, churn")
+    return figures, timers.expected
+
+
+def measure_append(count: int) -> tuple[Figures, None]:
+    timers, times = timers_of(count), max(1, LEAST // count)
+    with level_ground():
+        return {"insert": sum(nanoseconds(times * count, loops.append, [], timers)[0] for _ in range(times))}, None
+
+
+def measure_noop(floor: Any, count: int) -> tuple[Figures, None]:
+    timers, times = timers_of(count), max(1, LEAST // count)
+    with level_ground():
+        inserted, _ = nanoseconds(times * count, loops.insert_each, [floor] * times, timers)
+        asked, _ = nanoseconds(LEAST, loops.call, LEAST, floor.next_at)
+    return {"insert": inserted, "next_at": asked}, None
+
+
+def measure_native(rival: Callable[..., tuple[float, float]], count: int) -> tuple[Figures, int]:
+    timers = timers_of(count)
+    order = array("q", bytes(8 * count))
+    inserted, drained = rival(array("q", timers.micros), len(timers.clock), order)
+    checksum = workloads.checksum(timers.tokens[number] for number in order)
+    if checksum != timers.expected:
+        raise SystemExit("C++: the sequence of tokens is not that of the plain model")
+    return {"insert": inserted / count * 1e9, "drain": drained / count * 1e9}, checksum
+
+
+def measure_snapshot(name: str, count: int) -> tuple[Figures, int]:
+    """Nanoseconds of a whole snapshot, and its bytes."""
+    timers = timers_of(count)
+    queue: Any = CONTENDERS[name]()
+    if name in MOST:
+        # Filled one by one this would take minutes; in due order it is what that would give.
+        queue.pending = [(timers.ats[number], timers.tokens[number]) for number in timers.due_order]
+    else:
+        loops.insert(queue, timers)
+    times = max(1, 2000 // count)
+    with level_ground():
+        copied, _ = nanoseconds(times, loops.call, times, copy.deepcopy, queue)
+        dumped, _ = nanoseconds(times, loops.call, times, pickle.dumps, queue)
+        data = pickle.dumps(queue)
+        loaded, _ = nanoseconds(times, loops.call, times, pickle.loads, data)
+    loops.check([pickle.loads(data).due(timers.last)], timers.expected, f"{name}, pickle")
+    return {"deepcopy": copied, "dumps": dumped, "loads": loaded, "pickled bytes": len(data)}, timers.expected
+
+
+def queue_measures(skipped: list[str]) -> dict[str, Measure]:
+    measures: dict[str, Measure] = {name: partial(measure_queue, name) for name in CONTENDERS}
+    measures["floor: list.append((at, token))"] = measure_append
+    floors, reason = compiled.load("floors")
+    if floors is None:
+        skipped.append(f"floor: no-op Cython method: {reason}")
+    else:
+        measures["floor: no-op Cython method"] = partial(measure_noop, floors.Floor())
+    native, reason = compiled.load("native")
+    if native is None:
+        skipped.append(f"C++ priority_queue and sorted slots: {reason}")
+    else:
+        measures["C++ priority_queue, no Python"] = partial(measure_native, native.heap)
+        measures["C++ sorted ms slots, no Python"] = partial(measure_native, native.slots)
+    return measures
+
+
+# ---- the whole
+
+
+class Runner:
+    """Measures all of one size, then of the next, and again from the start, as long as there is time."""
+
+    def __init__(self, seconds: float, rounds: int, step: Callable[[str], None]) -> None:
+        self.end = time.monotonic() + seconds
+        self.rounds = rounds
+        self.step = step
+        self.wall: dict[tuple[str, int], float] = {}
+        self.skipped: list[str] = []
+
+    def estimate(self, name: str, count: int) -> float:
+        growth = GROWTH if count > LEAST else 1
+        return self.wall.get((name, count)) or growth * self.wall.get((name, count // 10), 0)
+
+    def round(self, cells: dict[tuple[int, str], Cell], count: int, measures: Mapping[str, Measure]) -> None:
+        for name, measure in measures.items():
+            estimate = self.estimate(name, count)
+            if time.monotonic() + estimate > self.end:
+                if (count, name) not in cells:
+                    self.skipped.append(f"{name}, {count:,} timers: no time left (about {estimate:.0f} s)")
+                continue
+            self.step(f"{count:,} timers: {name}")
+            start = time.monotonic()
+            figures, checksum = measure(count)
+            self.wall[name, count] = time.monotonic() - start
+            cell = cells.setdefault((count, name), Cell(name, count, checksum=checksum))
+            for figure, value in figures.items():
+                cell.rounds.setdefault(figure, []).append(value)
+
+    def run(self) -> Comparison:
+        measures = queue_measures(self.skipped)
+        bytes_each = {}
+        for name in CONTENDERS:
+            if name not in MOST:
+                self.step(f"memory of {MEMORY_SIZE:,} timers: {name}")
+                held = memory.in_process("timers", name, MEMORY_SIZE, "hold")["steady"]
+                bytes_each[name] = held / MEMORY_SIZE
+        operations: dict[tuple[int, str], Cell] = {}
+        snapshots: dict[tuple[int, str], Cell] = {}
+        for turn in range(self.rounds):
+            for count in SIZES:
+                self.round(operations, count, {name: each for name, each in measures.items() if suits(name, count)})
+            if turn == 0:
+                for count in SNAPSHOT_SIZES:
+                    self.round(snapshots, count, {f"{name}": partial(measure_snapshot, name) for name in SNAPSHOT_OF})
+        self.skipped += [f"{name} above {most:,} timers: quadratic" for name, most in MOST.items()]
+        self.skipped += [f"{name}, churn above {most:,} timers: quadratic" for name, most in MOST_CHURN.items()]
+        self.skipped.append(f"C++ below {LEAST_NATIVE:,} timers: it would do little but step")
+        return Comparison(list(operations.values()), list(snapshots.values()), bytes_each, self.skipped)
+
+
+def suits(name: str, count: int) -> bool:
+    return count <= MOST.get(name, count) and not (name.startswith("C++") and count < LEAST_NATIVE)
