@@ -33,7 +33,7 @@ def progress() -> Iterator[Callable[[str], None]]:
 
 
 def run_comparison(console: Console, arguments: argparse.Namespace) -> None:
-    about = results.circumstances(pin())
+    about = results.circumstances()
     with progress() as step:
         result = compare.Runner(arguments.seconds, arguments.rounds, step).run()
     report.show_comparison(console, result, results.describe(about))
@@ -47,7 +47,8 @@ def run_bars(console: Console, arguments: argparse.Namespace) -> None:
     names = [name for name in bars.GROUPS if fnmatch.fnmatch(name, arguments.only)]
     if not names:
         sys.exit(f"--only {arguments.only}: no group is called so; there are {', '.join(bars.GROUPS)}")
-    about = results.circumstances(pin())
+    about = results.circumstances()
+    pin()
     with progress() as step:
         measured = list(bars.measure(names, arguments.rounds, step))
     rows = report.show_bars(console, measured)

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import copy
+import os
 import pickle
 import time
 from array import array
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cache, partial
 from typing import Any, Callable, Optional
 
 from bench import compiled, loops, memory, workloads
 from bench.contenders import CONTENDERS, MOST, MOST_CHURN
-from bench.measure import Spread, level_ground, nanoseconds
+from bench.measure import Spread, level_ground, nanoseconds, pin
 from bench.workloads import DENSE, Churn, Timers
 
 SIZES = (10, 100, 1000, 10_000, 100_000, 1_000_000)
 OPERATIONS = ("insert", "next_at", "drain", "drain at once", "churn")
-SNAPSHOT_SIZES = (2, 1000, 1_000_000)
+# The third tells how long the last would take.
+SNAPSHOT_SIZES = (2, 1000, 100_000, 1_000_000)
 SNAPSHOT_OF = ("MultiNotifier", "heapq", "re-sorted list")
 MEMORY_SIZE = 1_000_000
 SECONDS = 105
@@ -71,20 +74,25 @@ def churn_of(count: int) -> Churn:
 
 
 def measure_queue(name: str, count: int) -> tuple[Figures, int]:
-    """Nanoseconds of each operation; every sequence of tokens must be that of the plain model."""
+    """Nanoseconds of each operation; every sequence of tokens must be that of the plain model.
+
+    Half of the timers are drained step by step and half in one `due`, so that one filling serves for both.
+    """
     make, timers = CONTENDERS[name], timers_of(count)
+    half = timers.coarse_clock[: len(timers.coarse_clock) // 2]
+    first = timers.due_by(half[-1])
     times = max(1, LEAST // count)
     figures: Figures = {}
-    for how, clock in (("drain", timers.coarse_clock), ("drain at once", [timers.last])):
-        with level_ground():
-            queues = [make() for _ in range(times)]
-            figures["insert"], _ = nanoseconds(times * count, loops.insert_each, queues, timers)
-            if how == "drain":
-                figures["next_at"], _ = nanoseconds(LEAST, loops.call, LEAST, queues[0].next_at)
-            figures[how], drained = nanoseconds(times * count, loops.drain_each, queues, clock)
-            for slices in drained:
-                loops.check(slices, timers.expected, f"{name}, {how}")
-            del queues, drained
+    with level_ground():
+        queues = [make() for _ in range(times)]
+        figures["insert"], _ = nanoseconds(times * count, loops.insert_each, queues, timers)
+        figures["drain"], firsts = nanoseconds(times * first, loops.drain_each, queues, half)
+        figures["next_at"], _ = nanoseconds(LEAST, loops.call, LEAST, queues[0].next_at)
+        figures["drain at once"], rests = nanoseconds(
+            times * (count - first), loops.drain_each, queues, [timers.last]
+        )
+        for taken, rest in zip(firsts, rests):
+            loops.check(taken + rest, timers.expected, f"{name}, drain")
     if count <= MOST_CHURN.get(name, count):
         with level_ground():
             work, queue = churn_of(count), make()
@@ -123,17 +131,17 @@ def measure_snapshot(name: str, count: int) -> tuple[Figures, int]:
     timers = timers_of(count)
     queue: Any = CONTENDERS[name]()
     if name in MOST:
-        # Filled one by one this would take minutes; in due order it is what that would give.
+        # Filled one by one this would take minutes; this is what that would give.
         queue.pending = [(timers.ats[number], timers.tokens[number]) for number in timers.due_order]
     else:
         loops.insert(queue, timers)
-    times = max(1, 2000 // count)
+    times = range(max(1, 2000 // count))
     with level_ground():
-        copied, _ = nanoseconds(times, loops.call, times, copy.deepcopy, queue)
-        dumped, _ = nanoseconds(times, loops.call, times, pickle.dumps, queue)
-        data = pickle.dumps(queue)
-        loaded, _ = nanoseconds(times, loops.call, times, pickle.loads, data)
-    loops.check([pickle.loads(data).due(timers.last)], timers.expected, f"{name}, pickle")
+        copied, _ = nanoseconds(len(times), lambda: [copy.deepcopy(queue) for _ in times])
+        dumped, pickled = nanoseconds(len(times), lambda: [pickle.dumps(queue) for _ in times])
+        data = pickled[-1]
+        loaded, restored = nanoseconds(len(times), lambda: [pickle.loads(data) for _ in times])
+    loops.check([restored[-1].due(timers.last)], timers.expected, f"{name}, pickle")
     return {"deepcopy": copied, "dumps": dumped, "loads": loaded, "pickled bytes": len(data)}, timers.expected
 
 
@@ -167,45 +175,55 @@ class Runner:
         self.wall: dict[tuple[str, int], float] = {}
         self.skipped: list[str] = []
 
-    def estimate(self, name: str, count: int) -> float:
-        growth = GROWTH if count > LEAST else 1
-        return self.wall.get((name, count)) or growth * self.wall.get((name, count // 10), 0)
-
-    def round(self, cells: dict[tuple[int, str], Cell], count: int, measures: Mapping[str, Measure]) -> None:
+    def round(self, cells: dict[tuple[str, int], Cell], count: int, measures: Mapping[str, Measure]) -> None:
         for name, measure in measures.items():
-            estimate = self.estimate(name, count)
+            growth = GROWTH if count > LEAST else 1
+            estimate = self.wall.get((name, count), growth * self.wall.get((name, count // 10), 0))
             if time.monotonic() + estimate > self.end:
-                if (count, name) not in cells:
+                if (name, count) not in cells:
                     self.skipped.append(f"{name}, {count:,} timers: no time left (about {estimate:.0f} s)")
                 continue
             self.step(f"{count:,} timers: {name}")
             start = time.monotonic()
             figures, checksum = measure(count)
             self.wall[name, count] = time.monotonic() - start
-            cell = cells.setdefault((count, name), Cell(name, count, checksum=checksum))
+            cell = cells.setdefault((name, count), Cell(name, count, checksum=checksum))
             for figure, value in figures.items():
                 cell.rounds.setdefault(figure, []).append(value)
 
+    def memory(self) -> dict[str, float]:
+        """In processes of their own, by turns on every core."""
+        names = [name for name in CONTENDERS if name not in MOST]
+        self.step(f"memory of {MEMORY_SIZE:,} timers: {', '.join(names)}")
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            held = pool.map(lambda name: memory.in_process("timers", name, MEMORY_SIZE, "hold")["steady"], names)
+            return {name: each / MEMORY_SIZE for name, each in zip(names, held)}
+
     def run(self) -> Comparison:
         measures = queue_measures(self.skipped)
-        bytes_each = {}
-        for name in CONTENDERS:
-            if name not in MOST:
-                self.step(f"memory of {MEMORY_SIZE:,} timers: {name}")
-                held = memory.in_process("timers", name, MEMORY_SIZE, "hold")["steady"]
-                bytes_each[name] = held / MEMORY_SIZE
-        operations: dict[tuple[int, str], Cell] = {}
-        snapshots: dict[tuple[int, str], Cell] = {}
+        bytes_each = self.memory()
+        pin()
+        operations: dict[tuple[str, int], Cell] = {}
+        snapshots: dict[tuple[str, int], Cell] = {}
         for turn in range(self.rounds):
             for count in SIZES:
+                self.step(f"{count:,} timers: preparing")
+                prepare(count)
                 self.round(operations, count, {name: each for name, each in measures.items() if suits(name, count)})
             if turn == 0:
                 for count in SNAPSHOT_SIZES:
-                    self.round(snapshots, count, {f"{name}": partial(measure_snapshot, name) for name in SNAPSHOT_OF})
+                    self.round(snapshots, count, {name: partial(measure_snapshot, name) for name in SNAPSHOT_OF})
+        self.skipped = list(dict.fromkeys(self.skipped))
         self.skipped += [f"{name} above {most:,} timers: quadratic" for name, most in MOST.items()]
         self.skipped += [f"{name}, churn above {most:,} timers: quadratic" for name, most in MOST_CHURN.items()]
         self.skipped.append(f"C++ below {LEAST_NATIVE:,} timers: it would do little but step")
         return Comparison(list(operations.values()), list(snapshots.values()), bytes_each, self.skipped)
+
+
+def prepare(count: int) -> None:
+    """So that no contender pays for what all of them use."""
+    timers = timers_of(count)
+    _ = timers.expected, timers.last, timers.coarse_clock, churn_of(count)
 
 
 def suits(name: str, count: int) -> bool:

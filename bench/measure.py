@@ -18,13 +18,10 @@ from typing import Any, Callable
 now = time.thread_time
 
 
-def pin() -> str:
-    """Keep this process on one core, and say which."""
-    if not hasattr(os, "sched_setaffinity"):
-        return "not pinned (this system cannot)"
-    core = max(os.sched_getaffinity(0))
-    os.sched_setaffinity(0, {core})
-    return f"pinned to core {core}"
+def pin() -> None:
+    """Keep this process on one core, where the system can."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
 
 
 def nanoseconds(operations: int, work: Callable[..., Any], *arguments: Any) -> tuple[float, Any]:

@@ -17,7 +17,7 @@ from timers.version import __version__
 LIBRARIES = ("Cython", "sortedcontainers", "numpy")
 
 
-def circumstances(pinned: str) -> dict[str, Any]:
+def circumstances() -> dict[str, Any]:
     info: dict[str, Any] = pytest_benchmark_generate_machine_info()  # type: ignore[no-untyped-call]
     commit: dict[str, Any] = get_commit_info()  # type: ignore[no-untyped-call]
     return {
@@ -26,7 +26,6 @@ def circumstances(pinned: str) -> dict[str, Any]:
             "cpu": info["cpu"].get("brand_raw", "unknown"),
             "cores": info["cpu"].get("count"),
             "system": f"{info['system']} {info['machine']}",
-            "pinned": pinned,
         },
         "versions": {
             "multinotifier": __version__,

@@ -131,6 +131,10 @@ class Timers:
         step = max(1000, MINUTE // len(self))
         return [self.workload.start + timedelta(microseconds=micro) for micro in range(0, MINUTE + step, step)]
 
+    def due_by(self, now: datetime) -> int:
+        """How many fall due by `now`."""
+        return sum(at <= now for at in self.ats)
+
     @cached_property
     def due_order(self) -> list[int]:
         """The numbers of the timers in the order of falling due: the plain model."""
