@@ -1,0 +1,334 @@
+"""Bytewax's `stateful_batch` and `stateful` for millions of keys with armed timers.
+
+    from timers.operators import StatefulBatchLogic, stateful_batch
+
+Bytewax compares the notification time of every armed key with the clock at every activation of a step, so its cost
+grows with the keys. Here keys are grouped into shards: the engine sees one key a shard, and a shard finds its own due
+keys through a `MultiNotifier`. What a key's logic sees, emits and may answer is as in Bytewax; between the keys of a
+step the order may differ.
+
+The number of shards trades time against bytes. Each activation costs the engine about 30 ns a shard; each epoch writes
+every shard with an awoken key whole, that is up to `awoken keys / shards` times the state of all keys. `SHARDS` costs
+an activation what a thousand keys cost in Bytewax, and writes, where few keys are awoken, a thousandth of the state
+for each of them. Take fewer shards for a few thousand keys, and more where millions of keys hold large states of
+which an epoch changes few. The number is part of the recovery store: choose it before the first run.
+"""
+
+import inspect
+import operator
+import pickle
+import zlib
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import datetime, timezone
+from types import MappingProxyType
+from typing import Any, Callable, Generic, Optional, SupportsIndex, TypeVar
+
+from timers.notifier import MultiNotifier
+
+try:
+    from bytewax import operators as engine
+    from bytewax.dataflow import operator as engine_operator
+    from bytewax.errors import BytewaxRuntimeError
+    from bytewax.operators import KeyedStream, StatefulBatchLogic, StatefulLogic
+
+    if list(inspect.signature(engine.stateful_batch).parameters) != ["step_id", "up", "builder"]:
+        raise ImportError("bytewax.operators.stateful_batch takes other parameters")
+except ImportError as error:
+    raise ImportError(
+        f"timers.operators needs Bytewax 0.21 ({error}): pip install 'multinotifier[bytewax]' on CPython 3.9 to 3.12"
+    ) from error
+
+__all__ = ["SHARDS", "KeyedStream", "StatefulBatchLogic", "StatefulLogic", "stateful", "stateful_batch"]
+
+V = TypeVar("V")
+W = TypeVar("W")
+S = TypeVar("S")
+Builder = Callable[[Optional[S]], StatefulBatchLogic[V, W, S]]
+
+SHARDS = 1024
+UTC = timezone.utc
+# A shard's snapshot is (FORMAT, number of shards, keys, their pickled snapshots).
+FORMAT = "timers.operators 1"
+Snapshot = tuple[str, int, tuple[str, ...], tuple[bytes, ...]]
+# The newest that every supported Python reads.
+PROTOCOL = 5
+
+
+def shard_of(key: str, shards: int) -> int:
+    """The same in every process and every run: recovery stores depend on it."""
+    return zlib.crc32(key.encode()) % shards
+
+
+def stateful_batch(
+    step_id: str, up: KeyedStream[V], builder: Builder[S, V, W], *, shards: SupportsIndex = SHARDS
+) -> KeyedStream[W]:
+    """`bytewax.operators.stateful_batch`, whose cost doesn't grow with the keys: the engine sees `shards` keys only.
+
+    The steps before and after the stateful one are named `step_id:shard` and `step_id:keys`.
+    """
+    count = operator.index(shards)
+    if count < 1:
+        raise ValueError(f"shards must be at least 1, not {count}")
+    names = [str(number) for number in range(count)]
+
+    def shard(items: list[Any]) -> list[tuple[str, tuple[str, V]]]:
+        return [(names[shard_of(key, count)], (key, value)) for key, value in (keyed(step, item) for item in items)]
+
+    def build(state: Optional[Snapshot]) -> Shard[V, W, S]:
+        return Shard(step, count, builder, state)
+
+    def keys(items: list[tuple[str, tuple[str, W]]]) -> list[tuple[str, W]]:
+        return [pair for _, pair in items]
+
+    sharded = engine.stateful_batch(step_id, engine.flat_map_batch(f"{step_id}:shard", up, shard), build)
+    # The functions above run only once the dataflow does.
+    step = sharded.stream_id.rpartition(".")[0]
+    return engine.flat_map_batch(f"{step_id}:keys", sharded, keys)
+
+
+@engine_operator
+def stateful(
+    step_id: str,
+    up: KeyedStream[V],
+    builder: Callable[[Optional[S]], StatefulLogic[V, W, S]],
+    *,
+    shards: SupportsIndex = SHARDS,
+) -> KeyedStream[W]:
+    """`bytewax.operators.stateful` over the sharded `stateful_batch`."""
+
+    def build(state: Optional[S]) -> ItemLogic[V, W, S]:
+        return ItemLogic(builder, state)
+
+    return stateful_batch("stateful_batch", up, build, shards=shards)
+
+
+def keyed(step: str, item: Any) -> tuple[str, Any]:
+    """The item itself, its key a plain `str` that UTF-8 can hold."""
+    if not isinstance(item, tuple) or len(item) != 2:
+        raise TypeError(f'step "{step}" requires (key, value) 2-tuples from upstream; got {item!r}')
+    key, value = item
+    if type(key) is not str:
+        if not isinstance(key, str):
+            raise TypeError(f'step "{step}" requires str keys from upstream; got the key {key!r}')
+        key = str.__str__(key)
+    if not key.isascii():
+        try:
+            key.encode()
+        except UnicodeEncodeError as error:
+            raise TypeError(f'step "{step}" requires keys that UTF-8 can hold; got the key {key!r}') from error
+    return key, value
+
+
+class Keyed:
+    """What a shard holds of a key: its logic, its timer, and its last snapshot, pickled."""
+
+    __slots__ = ("at", "logic", "snapshot")
+
+    def __init__(self, logic: StatefulBatchLogic[Any, Any, Any]) -> None:
+        self.logic = logic
+        self.at: Optional[datetime] = None
+        self.snapshot = b""
+
+
+class Shard(StatefulBatchLogic[tuple[str, V], tuple[str, W], Snapshot], Generic[V, W, S]):
+    """The logic of one engine key.
+
+    - Each key has a logic, and a timer in `timers` exactly where its `at` is not `None`.
+    - `unasked` are the keys whose `notify_at` is still to be called in this activation.
+    - `awoken` are the keys whose snapshot is older than their logic.
+    - `now` is when the activation reached the shard; the engine too takes the time before it calls any `on_batch`,
+      so that a timer that is moved in good time doesn't fire because a batch took long.
+    """
+
+    def __init__(self, step: str, shards: int, builder: Builder[S, V, W], state: Optional[Snapshot]) -> None:
+        self.step = step
+        self.shards = shards
+        self.builder = builder
+        self.keys: dict[str, Keyed] = {}
+        self.timers: MultiNotifier[str] = MultiNotifier()
+        # Ordered sets.
+        self.unasked: dict[str, None] = {}
+        self.awoken: dict[str, None] = {}
+        self.now: Optional[datetime] = None
+        self.restored = state is not None
+        if state is not None:
+            self.restore(state)
+
+    def on_batch(self, values: list[tuple[str, V]]) -> tuple[Iterable[tuple[str, W]], bool]:
+        self.now = datetime.now(UTC)
+        batches: defaultdict[str, list[V]] = defaultdict(list)
+        for key, value in values:
+            batches[key].append(value)
+        emitted: list[tuple[str, W]] = []
+        for key, batch in batches.items():
+            if key not in self.keys:
+                self.build(key, None)
+            self.call(key, "on_batch", emitted, batch)
+        return emitted, not self.keys
+
+    def on_notify(self) -> tuple[Iterable[tuple[str, W]], bool]:
+        emitted: list[tuple[str, W]] = []
+        for key in self.timers.due(self.now or datetime.now(UTC)):
+            self.keys[key].at = None
+            self.call(key, "on_notify", emitted)
+        return emitted, not self.keys
+
+    def on_eof(self) -> tuple[Iterable[tuple[str, W]], bool]:
+        emitted: list[tuple[str, W]] = []
+        for key in list(self.keys):
+            self.call(key, "on_eof", emitted)
+        return emitted, not self.keys
+
+    def notify_at(self) -> Optional[datetime]:
+        if not self.keys and not self.restored:
+            # The engine calls `on_batch` first for a new key; this one it has restored from a state of `None`.
+            raise self.foreign(None)
+        for key in self.unasked:
+            at = self.ask(key)
+            if at is not None:
+                self.arm(key, at)
+        self.unasked.clear()
+        self.now = None
+        return self.timers.next_at()
+
+    def snapshot(self) -> Snapshot:
+        for key in self.awoken:
+            held = self.keys[key]
+            try:
+                held.snapshot = pickle.dumps(held.logic.snapshot(), PROTOCOL)
+            except Exception as error:
+                raise self.failed("snapshot", key) from error
+        self.awoken.clear()
+        return FORMAT, self.shards, tuple(self.keys), tuple([held.snapshot for held in self.keys.values()])
+
+    def restore(self, state: Any) -> None:
+        if type(state) is not tuple or len(state) != 4 or type(state[0]) is not str or state[0] != FORMAT:
+            raise self.foreign(state)
+        _, shards, keys, snapshots = state
+        if shards != self.shards:
+            raise ValueError(
+                f'step "{self.step}" has shards={self.shards}, but the recovery store was written with '
+                f"shards={shards}: start it with shards={shards}, or with an empty recovery store"
+            )
+        for key, snapshot in zip(keys, snapshots):
+            try:
+                inner = pickle.loads(snapshot)
+            except Exception as error:
+                raise self.failed("pickle.loads", key) from error
+            self.build(key, inner)
+            self.keys[key].snapshot = snapshot
+            self.unasked[key] = None
+
+    def build(self, key: str, state: Optional[S]) -> None:
+        try:
+            logic = self.builder(state)
+        except Exception as error:
+            raise self.failed("builder", key) from error
+        if not isinstance(logic, StatefulBatchLogic):
+            raise self.refused("builder", key, "a StatefulBatchLogic", logic)
+        self.keys[key] = Keyed(logic)
+
+    def call(self, key: str, method: str, emitted: list[tuple[str, W]], *arguments: list[V]) -> None:
+        """Calls an `on_*` method of the key's logic; keeps or discards the logic as it says."""
+        try:
+            answer = getattr(self.keys[key].logic, method)(*arguments)
+        except Exception as error:
+            raise self.failed(method, key) from error
+        if not isinstance(answer, tuple) or len(answer) != 2:
+            raise self.refused(method, key, "a 2-tuple of (emit, discard)", answer)
+        emit, discard = answer
+        if not is_sequence(emit):
+            raise self.refused(method, key, "an emit that is a sequence, and no str", emit)
+        if type(discard) is not bool:
+            raise self.refused(method, key, "a discard flag that is a bool", discard)
+        try:
+            emitted.extend([(key, value) for value in emit])
+        except Exception as error:
+            raise self.failed(method, key) from error
+        if discard:
+            self.disarm(key)
+            del self.keys[key]
+            self.unasked.pop(key, None)
+            self.awoken.pop(key, None)
+        else:
+            self.unasked[key] = self.awoken[key] = None
+
+    def ask(self, key: str) -> Optional[datetime]:
+        try:
+            at = self.keys[key].logic.notify_at()
+        except Exception as error:
+            raise self.failed("notify_at", key) from error
+        if at is not None and (not isinstance(at, datetime) or at.tzinfo is None or at.tzinfo != UTC):
+            raise self.refused("notify_at", key, "a datetime in timezone.utc, or None", at)
+        return at
+
+    def arm(self, key: str, at: datetime) -> None:
+        held = self.keys[key]
+        if held.at is None:
+            self.timers.notify_at(at, key)
+        elif held.at != at:
+            self.timers.reschedule(held.at, key, at)
+        held.at = at
+
+    def disarm(self, key: str) -> None:
+        at = self.keys[key].at
+        if at is not None:
+            self.timers.cancel(at, key)
+
+    def failed(self, method: str, key: str) -> BytewaxRuntimeError:
+        return BytewaxRuntimeError(f'error calling {method} in step "{self.step}" for key "{key}"')
+
+    def refused(self, method: str, key: str, wanted: str, got: Any) -> TypeError:
+        return TypeError(f'{method} in step "{self.step}" for key "{key}" must answer {wanted}; got {got!r}')
+
+    def foreign(self, state: Any) -> ValueError:
+        return ValueError(
+            f'step "{self.step}" finds a state in the recovery store that timers.operators did not write: '
+            f"{type(state).__name__}, probably of bytewax.operators. It can't be taken over key by key. To migrate, "
+            "start with an empty recovery store (python -m bytewax.recovery) and read the input again from where the "
+            "oldest state began; or keep bytewax.operators in this step and give a new step_id to the sharded one"
+        )
+
+
+class ItemLogic(StatefulBatchLogic[V, W, S]):
+    """A `StatefulLogic` behind the interface of a `StatefulBatchLogic`."""
+
+    def __init__(self, builder: Callable[[Optional[S]], StatefulLogic[V, W, S]], state: Optional[S]) -> None:
+        self.builder = builder
+        self.logic: Optional[StatefulLogic[V, W, S]] = builder(state)
+
+    @property
+    def kept(self) -> StatefulLogic[V, W, S]:
+        assert self.logic is not None, "the shard discards this logic together with the inner one"
+        return self.logic
+
+    def on_batch(self, values: list[V]) -> tuple[Iterable[W], bool]:
+        emitted: list[W] = []
+        for value in values:
+            if self.logic is None:
+                self.logic = self.builder(None)
+            emit, discard = self.logic.on_item(value)
+            emitted.extend(emit)
+            if discard:
+                self.logic = None
+        return emitted, self.logic is None
+
+    def on_notify(self) -> tuple[Iterable[W], bool]:
+        return self.kept.on_notify()
+
+    def on_eof(self) -> tuple[Iterable[W], bool]:
+        return self.kept.on_eof()
+
+    def notify_at(self) -> Optional[datetime]:
+        return self.kept.notify_at()
+
+    def snapshot(self) -> S:
+        return self.kept.snapshot()
+
+
+def is_sequence(emit: Any) -> bool:
+    """What the engine takes for one: whatever can be indexed, but for mappings and `str`."""
+    return isinstance(emit, (list, tuple)) or (
+        hasattr(type(emit), "__getitem__") and not isinstance(emit, (str, dict, MappingProxyType))
+    )
