@@ -1,0 +1,529 @@
+"""`timers.operators` against `bytewax.operators` in the real engine."""
+
+import array
+import collections
+import pickle
+import random
+import sqlite3
+import time
+import types
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import date, datetime, timedelta, timezone, tzinfo
+from pathlib import Path
+from typing import Any, Optional
+
+import pytest
+
+pytest.importorskip("bytewax", reason="Bytewax has no wheel for this Python")
+
+import bytewax.operators
+import pandas
+from bytewax.dataflow import Dataflow
+from bytewax.operators import StatefulBatchLogic, StatefulLogic
+from bytewax.recovery import init_db_dir
+from bytewax.testing import TestingSource
+
+import timers.operators
+from tests.engine_flow import Journal, causes, run
+
+UTC = timezone.utc
+ENGINES = [bytewax.operators, timers.operators]
+NO_WAIT = timedelta(0)
+both = pytest.mark.parametrize("module", ENGINES, ids=["bytewax", "timers"])
+
+
+def item(key: str, action: str = "keep", argument: Any = None) -> tuple[str, Any]:
+    return key, (key, action, argument)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    return new_store(tmp_path / "store")
+
+
+def new_store(path: Path) -> Path:
+    path.mkdir()
+    init_db_dir(path, 2)
+    return path
+
+
+def rows(store: Path, query: str) -> Iterator[Any]:
+    for part in sorted(store.glob("*.sqlite3")):
+        with closing(sqlite3.connect(part)) as connection:
+            yield from connection.execute(query)
+
+
+def states(store: Path) -> dict[str, Any]:
+    """The last state of every key of the stateful step; of a sharded one, of the keys inside."""
+    last: dict[str, Any] = {}
+    query = "SELECT state_key, ser_change FROM snaps WHERE step_id LIKE 'flow.step%' ORDER BY snap_epoch"
+    for key, state in rows(store, query):
+        last[key] = state
+    inside: dict[str, Any] = {}
+    for key, pickled in last.items():
+        state = None if pickled is None else pickle.loads(pickled)
+        if isinstance(state, tuple) and state[0] == timers.operators.FORMAT:
+            inside.update(zip(state[2], map(pickle.loads, state[3])))
+        elif pickled is not None:
+            inside[key] = state
+    return inside
+
+
+# --- What the engine asks of a logic, and when
+
+
+def kinds(result: Any, key: str) -> list[str]:
+    return [call[0] for call in result.journal.calls[key]]
+
+
+@both
+def test_life_of_a_key(module: Any) -> None:
+    result = run(module, [[item("a", "at", -1)], [item("a"), item("a")], [item("a", "discard")], [item("a")]])
+    expected = "batch notify_at notify notify_at batch notify_at batch batch notify_at eof notify_at snapshot"
+    assert kinds(result, "a") == expected.split()
+    # Rebuilt after the discard, it counts from 1 again.
+    assert [value[:2] for value in result.output["a"]] == [
+        ("batch", 1),
+        ("notify", 2),
+        ("batch", 4),
+        ("batch", 4),
+        ("batch", 5),
+        ("batch", 1),
+        ("eof", 2),
+    ]
+
+
+@both
+def test_values_of_a_batch_come_together_and_in_order(module: Any) -> None:
+    batch = [item(key, "keep", number) for number, key in enumerate("abacabad" * 20)]
+    result = run(module, [batch])
+    for key in "abcd":
+        values = tuple(value for other, value in batch if other == key)
+        assert result.journal.calls[key][0] == ("batch", values)
+        assert [value[2] for value in result.output[key] if value[0] == "batch"] == list(values)
+
+
+@both
+def test_an_earlier_time_replaces_the_later(module: Any) -> None:
+    result = run(module, [[item("a", "at", 3600)], [item("a", "at", 0.05)]])
+    assert kinds(result, "a")[2:6] == ["batch", "notify_at", "notify", "notify_at"]
+
+
+@both
+def test_a_later_time_replaces_the_earlier(module: Any) -> None:
+    result = run(module, [[item("a", "at", 0.3)], [item("a", "at", 3600), item("b", "at", 0.5)], []], ready=moved)
+    assert "notify" not in kinds(result, "a")
+    assert "notify" in kinds(result, "b")
+
+
+def moved(journal: Journal) -> bool:
+    """As `Journal.quiet`, but the second batch doesn't wait for the timers of the first."""
+    return journal.arrived() if journal.sent == 1 else journal.quiet()
+
+
+@both
+def test_none_leaves_the_earlier_time_standing(module: Any) -> None:
+    result = run(module, [[item("a", "at", 0.3)], [item("a", "at", None)], []], ready=moved)
+    expected = "batch notify_at batch notify_at notify notify_at eof notify_at snapshot"
+    assert kinds(result, "a") == expected.split()
+
+
+@both
+def test_a_passed_time_notifies_even_where_the_batch_moves_it(module: Any) -> None:
+    second = [item("z", "late", "abcd"), item("a", "at", 3600), item("b", "at", None), item("c", "discard")]
+    result = run(module, [[item(key, "at", 0.3) for key in "abcd"], second], ready=Journal.arrived, late=True)
+    expected = ["batch", "notify_at", "batch", "notify", "notify_at", "eof", "notify_at", "snapshot"]
+    assert kinds(result, "a") == kinds(result, "b") == expected
+    assert kinds(result, "c") == ["batch", "notify_at", "batch"]
+    assert kinds(result, "d") == ["batch", "notify_at", "notify", "notify_at", "eof", "notify_at", "snapshot"]
+
+
+@both
+def test_a_time_moved_in_good_time_stays_quiet_though_the_batch_is_slow(module: Any) -> None:
+    # One shard, in which another key is due.
+    shards = {"shards": 1} if module is timers.operators else {}
+    second = [item("z", "late", "a"), item("a", "sleep", 0.4), item("b", "at", 3600)]
+    first = [item("a", "at", 0.3), item("b", "at", 0.5)]
+    result = run(module, [first, second], ready=Journal.arrived, late=True, **shards)
+    assert (kinds(result, "a").count("notify"), kinds(result, "b").count("notify")) == (1, 0)
+
+
+@both
+def test_discarding_forgets_the_timer(module: Any) -> None:
+    batches = [[item("a", "at", 0.3)], [item("a", "discard"), item("b", "at", 0.5)], [item("a")], []]
+    result = run(module, batches, ready=lambda journal: journal.arrived() if journal.sent < 4 else journal.quiet())
+    assert "notify" not in kinds(result, "a")
+    assert "notify" in kinds(result, "b")
+
+
+@both
+def test_discarding_on_notify_and_on_eof(module: Any, store: Path) -> None:
+    batches = [
+        [item("a", "flag", "discard on notify"), item("a", "at", -1), item("b", "flag", "discard on eof"), item("c")],
+        [item("a")],
+    ]
+    result = run(module, batches, store=store)
+    assert [value[:2] for value in result.output["a"]] == [("batch", 2)] * 2 + [("notify", 3), ("batch", 1), ("eof", 2)]
+    assert [value[:2] for value in result.output["b"]] == [("batch", 1), ("eof", 2)]
+    assert sorted(states(store)) == ["a", "c"]
+
+
+@both
+def test_eof_reaches_every_key_once_and_does_not_wait_for_timers(module: Any) -> None:
+    keys = [f"key {number}" for number in range(100)]
+    result = run(module, [[item(key, "at", 3600) for key in keys]], workers=2)
+    for key in keys:
+        assert kinds(result, key) == ["batch", "notify_at", "eof", "notify_at", "snapshot"]
+
+
+@both
+def test_snapshots_only_of_the_keys_awoken_in_the_epoch(module: Any, store: Path) -> None:
+    shards = {"shards": 1} if module is timers.operators else {}
+    batches = [[item("a"), item("b", "at", 3600)], [item("b")], [item("c")], [item("a", "at", -1)], []]
+    result = run(module, batches, epoch=NO_WAIT, store=store, **shards)
+    for key, epochs in {"a": 2, "b": 2, "c": 1}.items():
+        calls = kinds(result, key)
+        assert calls.count("snapshot") in (epochs + 1, epochs + 2), "one an epoch, one at the end, one for the timer"
+        assert all(call != "snapshot" for call, before in zip(calls[1:], calls) if before == "snapshot")
+    assert {key: state[:2] for key, state in states(store).items()} == {
+        "a": ("a", 4),
+        "b": ("b", 3),
+        "c": ("c", 2),
+    }
+
+
+# --- Random logics, several executions, one worker and two
+
+
+def script(seed: int) -> list[list[Any]]:
+    rng = random.Random(seed)
+    keys = [f"key {number}" for number in range(12)]
+    actions = [("at", -1), ("at", 0.005), ("at", 3600), ("at", None), ("keep", None), ("discard", None)]
+    actions += [("flag", "discard on notify"), ("flag", "discard on eof")]
+    weights = [4, 3, 4, 2, 4, 2, 1, 1]
+    return [
+        [item(rng.choice(keys), *action) for action in rng.choices(actions, weights, k=rng.randint(1, 12))]
+        for _ in range(30)
+    ]
+
+
+@pytest.mark.parametrize("shards", [1, 3, 1024])
+@pytest.mark.parametrize("workers", [(1, 1, 1), (2, 2, 2), (1, 2, 1), (2, 1, 2)], ids=str)
+def test_random_logics_as_the_original(tmp_path: Path, workers: tuple[int, ...], shards: int) -> None:
+    batches = script(seed=shards + sum(workers))
+    pairs = []
+    stores = [new_store(tmp_path / name) for name in ("bytewax", "timers")]
+    for end, count in zip((10, 20, 30), workers):
+        original = run(bytewax.operators, batches[:end], workers=count, store=stores[0])
+        sharded = run(timers.operators, batches[:end], workers=count, store=stores[1], shards=shards)
+        pairs.append((original, sharded))
+        assert sharded.output == original.output
+        assert sharded.journal.calls == original.journal.calls
+        old, new = map(states, stores)
+        assert {key: comparable(state) for key, state in new.items()} == {
+            key: comparable(state) for key, state in old.items()
+        }
+    called = {call[0] for _, sharded in pairs for calls in sharded.journal.calls.values() for call in calls}
+    assert called == {"batch", "notify", "eof", "notify_at", "snapshot", "restored"}
+
+
+def comparable(state: tuple[str, int, Optional[datetime], frozenset[str]]) -> Any:
+    key, count, at, flags = state
+    return key, count, at is None, flags
+
+
+# --- `stateful`
+
+
+class Counting(StatefulLogic[Any, Any, int]):
+    def __init__(self, state: Optional[int]) -> None:
+        self.count = state or 0
+        self.at: Optional[datetime] = None
+
+    def on_item(self, value: Any) -> Any:
+        self.count += 1
+        _, action, argument = value
+        if action == "at":
+            self.at = datetime.now(UTC) + timedelta(seconds=argument)
+        # Any iterable will do here, in both.
+        return iter([("item", self.count)]), action == "discard"
+
+    def on_notify(self) -> Any:
+        self.at = None
+        return [("notify", self.count)], False
+
+    def on_eof(self) -> Any:
+        return [("eof", self.count)], self.count == 3
+
+    def notify_at(self) -> Optional[datetime]:
+        return self.at
+
+    def snapshot(self) -> int:
+        return self.count
+
+
+@both
+def test_stateful(module: Any, store: Path) -> None:
+    def execution(batches: Any, workers: int) -> Any:
+        # The logics note nothing: each batch comes after the one before has passed.
+        started = time.monotonic()
+        return run(
+            module,
+            batches,
+            name="stateful",
+            builder=Counting,
+            workers=workers,
+            store=store,
+            ready=lambda journal: time.monotonic() > started + 0.3 * journal.sent,
+        ).output
+
+    first = [[item("a"), item("a", "discard"), item("a"), item("b", "at", -1)]]
+    assert execution(first, 1) == {
+        "a": [("item", 1), ("item", 2), ("item", 1), ("eof", 1)],
+        "b": [("item", 1), ("notify", 1), ("eof", 1)],
+    }
+    assert execution([*first, [item("a", "keep"), item("b")]], 2) == {
+        "a": [("item", 2), ("eof", 2)],
+        "b": [("item", 2), ("eof", 2)],
+    }
+    assert states(store) == {"a": 2, "b": 2}
+
+
+# --- What the original refuses
+
+
+def logic(**methods: Any) -> Any:
+    methods.setdefault("on_batch", lambda self, values: ([], False))
+    methods.setdefault("snapshot", lambda self: None)
+    return type("Logic", (StatefulBatchLogic,), methods)
+
+
+def failure(module: Any, builder: Any, items: Any = (("the key", 1),)) -> list[str]:
+    started = time.monotonic()
+    with pytest.raises(BaseException) as caught:
+        run(module, [items, []], builder=builder, ready=lambda journal: time.monotonic() > started + 0.1)
+    return causes(caught.value)
+
+
+def emits(module: Any, answer: Any) -> Any:
+    builder = lambda state: logic(on_batch=lambda self, values: answer)()  # noqa: E731
+    started = time.monotonic()
+    return run(module, [[("k", 1)]], builder=builder, ready=lambda journal: time.monotonic() > started).output["k"]
+
+
+class Indexed:
+    def __len__(self) -> int:
+        return 2
+
+    def __getitem__(self, index: int) -> int:
+        return [1, 2][index]
+
+
+class Broken(list[Any]):
+    def __iter__(self) -> Iterator[Any]:
+        raise KeyError("broken")
+
+
+@both
+@pytest.mark.parametrize(
+    "emit",
+    [
+        [1, 2],
+        (1, 2),
+        range(1, 3),
+        b"\x01\x02",
+        bytearray(b"\x01\x02"),
+        memoryview(b"\x01\x02"),
+        collections.deque([1, 2]),
+        array.array("i", [1, 2]),
+        collections.UserList([1, 2]),
+        collections.UserDict({1: 1, 2: 2}),
+        Indexed(),
+    ],
+    ids=lambda emit: type(emit).__name__,
+)
+def test_sequences_are_emitted(module: Any, emit: Any) -> None:
+    assert emits(module, (emit, True)) == [1, 2]
+    assert emits(module, collections.namedtuple("Answer", "emit discard")(emit, True)) == [1, 2]
+
+
+@both
+@pytest.mark.parametrize(
+    "answer",
+    [(emit, False) for emit in ("ab", {1}, frozenset([1]), {1: 2}, {1: 2}.keys(), iter([1]), map(str, [1]), None, 5)]
+    + [((number for number in ()), False), (types.MappingProxyType({1: 2}), False), (Broken([1]), False)]
+    + [([], flag) for flag in (0, 1, None, "", [])]
+    + [None, [], ([],), ([], False, 1), [[], False], "ab", 5],
+    ids=repr,
+)
+@pytest.mark.parametrize("method", ["on_batch", "on_notify", "on_eof"])
+def test_answers_are_refused(module: Any, answer: Any, method: str) -> None:
+    past = datetime.now(UTC) - timedelta(1)
+    methods = {"notify_at": lambda self: past, method: lambda self, *values: answer}
+    messages = failure(module, lambda state: logic(**methods)())
+    assert any('"flow.step"' in message and '"the key"' in message and method in message for message in messages)
+
+
+@both
+@pytest.mark.parametrize("built", [object(), logic, Counting(None), None, 5], ids=repr)
+def test_logics_of_a_wrong_class_are_refused(module: Any, built: Any) -> None:
+    messages = failure(module, lambda state: built)
+    assert "TypeError" in messages[-1] and "StatefulBatchLogic" in messages[-1]
+    if module is timers.operators:
+        assert '"flow.step"' in messages[-1] and '"the key"' in messages[-1]
+
+
+class Always(tzinfo):
+    """Equal to every other, and so to UTC."""
+
+    def utcoffset(self, _: Optional[datetime]) -> timedelta:
+        return timedelta(0)
+
+    def __eq__(self, other: object) -> bool:
+        return True
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+@both
+@pytest.mark.parametrize(
+    "at",
+    [
+        datetime(2020, 1, 1),
+        datetime(2020, 1, 1, tzinfo=timezone(timedelta(hours=2))),
+        pandas.NaT,
+        date(2020, 1, 1),
+        "2020-01-01",
+        1577836800,
+        0.5,
+        False,
+        pandas.Timestamp("2020-01-01", tz="Europe/Berlin"),
+    ],
+    ids=repr,
+)
+def test_times_are_refused(module: Any, at: Any) -> None:
+    messages = failure(module, lambda state: logic(notify_at=lambda self: at)())
+    assert any('"flow.step"' in message and '"the key"' in message and "notify_at" in message for message in messages)
+
+
+@both
+@pytest.mark.parametrize(
+    "at",
+    [
+        datetime(2020, 1, 1, tzinfo=UTC),
+        datetime(2020, 1, 1, tzinfo=timezone(timedelta(0), "Zulu")),
+        datetime(2020, 1, 1, tzinfo=Always()),
+        datetime.min.replace(tzinfo=UTC),
+        pandas.Timestamp("2020-01-01", tz=UTC),
+    ],
+    ids=repr,
+)
+def test_times_are_accepted(module: Any, at: datetime) -> None:
+    started = time.monotonic()
+    output = run(
+        module,
+        [[("k", 1)], []],
+        builder=lambda state: logic(notify_at=lambda self: at, on_notify=lambda self: (["fired"], True))(),
+        ready=lambda journal: time.monotonic() > started + 0.1 * journal.sent,
+    ).output
+    assert output == {"k": ["fired"]}
+
+
+@both
+@pytest.mark.parametrize("wrong", ["k", "ke", b"ke", None, 5, ["k", 1], ("k",), ("k", 1, 2), {}], ids=repr)
+def test_items_that_are_no_pairs_are_refused(module: Any, wrong: Any) -> None:
+    messages = failure(module, lambda state: logic()(), [wrong])
+    assert "TypeError" in messages[-1] and '"flow.step"' in messages[-1] and "2-tuple" in messages[-1]
+
+
+@both
+@pytest.mark.parametrize("key", [None, 5, b"key", ("k",), "\ud800"], ids=repr)
+def test_keys_that_are_no_strings_are_refused(module: Any, key: Any) -> None:
+    messages = failure(module, lambda state: logic()(), [(key, 1)])
+    message = next(message for message in messages if message.startswith("TypeError"))
+    assert '"flow.step"' in message and "key" in message
+    if module is timers.operators:
+        assert repr(key) in message
+
+
+class Odd(str):
+    """A `str` that hashes, compares and prints unlike its characters."""
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def __str__(self) -> str:
+        return "odd"
+
+
+@both
+def test_subclasses_of_str_are_keys_like_others(module: Any) -> None:
+    items = [(Odd("a"), ("a", "keep", 1)), item("a", "keep", 2), (Odd("a"), ("a", "keep", 3))]
+    result = run(module, [items])
+    assert len(result.journal.calls["a"][0][1]) == 3
+    assert list(result.output) == ["a"]
+    assert type(next(iter(result.output))) is str
+
+
+@both
+@pytest.mark.parametrize("method", ["on_batch", "on_notify", "on_eof", "notify_at", "snapshot"])
+def test_errors_name_the_step_and_the_key(module: Any, method: str) -> None:
+    def fail(self: Any, *values: Any) -> Any:
+        raise LookupError("the reason")
+
+    past = datetime.now(UTC) - timedelta(1)
+    messages = failure(module, lambda state: logic(**{"notify_at": lambda self: past, method: fail})())
+    assert messages[-1] == "LookupError: the reason"
+    assert any('"flow.step"' in message and '"the key"' in message and method in message for message in messages)
+
+
+def test_errors_of_the_builder_name_the_step_and_the_key() -> None:
+    def fail(state: Any) -> Any:
+        raise LookupError("the reason")
+
+    messages = failure(timers.operators, fail)
+    assert messages[-1] == "LookupError: the reason"
+    assert '"flow.step"' in messages[-2] and '"the key"' in messages[-2] and "builder" in messages[-2]
+
+
+def test_states_that_cannot_be_pickled_name_the_step_and_the_key(store: Path) -> None:
+    started = time.monotonic()
+    with pytest.raises(BaseException) as caught:
+        run(
+            timers.operators,
+            [[("the key", 1)]],
+            builder=lambda state: logic(snapshot=lambda self: lambda: None)(),
+            ready=lambda journal: time.monotonic() > started,
+            store=store,
+        )
+    messages = causes(caught.value)
+    assert any('"flow.step"' in message and '"the key"' in message and "snapshot" in message for message in messages)
+
+
+@both
+@pytest.mark.parametrize("name", ["stateful_batch", "stateful"])
+def test_steps_are_refused_where_the_flow_is_built(module: Any, name: str) -> None:
+    build = getattr(module, name)
+    flow = Dataflow("flow")
+    stream = bytewax.operators.input("input", flow, TestingSource([]))
+    with pytest.raises(ValueError, match="period"):
+        build("a.b", stream, Counting)
+    with pytest.raises(TypeError, match="step_id"):
+        build(5, stream, Counting)
+    with pytest.raises(TypeError, match="up"):
+        build("step", flow, Counting)
+    stream.then(build, "step", Counting)
+    with pytest.raises(ValueError, match=r"flow\.step"):
+        build("step", stream, Counting)
+
+
+@pytest.mark.parametrize("wrong, error", [(0, ValueError), (-1, ValueError), (1.5, TypeError), ("8", TypeError)])
+@pytest.mark.parametrize("name", ["stateful_batch", "stateful"])
+def test_numbers_of_shards_are_refused(wrong: Any, error: Any, name: str) -> None:
+    stream = bytewax.operators.input("input", Dataflow("flow"), TestingSource([]))
+    with pytest.raises(error, match="shards" if error is ValueError else None):
+        getattr(timers.operators, name)("step", stream, Counting, shards=wrong)
