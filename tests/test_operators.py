@@ -4,14 +4,18 @@ import array
 import collections
 import pickle
 import random
+import signal
+import socket
 import sqlite3
+import subprocess
+import sys
 import time
 import types
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from datetime import date, datetime, timedelta, timezone, tzinfo
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any, Callable, Optional
 
 import pytest
 
@@ -527,3 +531,216 @@ def test_numbers_of_shards_are_refused(wrong: Any, error: Any, name: str) -> Non
     stream = bytewax.operators.input("input", Dataflow("flow"), TestingSource([]))
     with pytest.raises(error, match="shards" if error is ValueError else None):
         getattr(timers.operators, name)("step", stream, Counting, shards=wrong)
+
+
+# --- Recovery
+
+
+def forms(shards: int) -> tuple[Any, ...]:
+    return ("timers.operators 0", shards, (), ())
+
+
+@pytest.mark.parametrize(
+    "state", [None, 5, "state", ("a", 1), {"a": 1}, (1, 2, 3, 4), forms(1024), pandas.NaT], ids=repr
+)
+@pytest.mark.parametrize("name", ["stateful_batch", "stateful"])
+def test_stores_of_the_original_are_refused(store: Path, state: Any, name: str) -> None:
+    """The engine finds the state under the same step id, and the error says how to migrate."""
+
+    class Kept(Counting):
+        def on_batch(self, values: Any) -> Any:
+            return values, False
+
+        def snapshot(self) -> Any:
+            return state
+
+    builder = Kept if name == "stateful" else lambda resumed: logic(snapshot=Kept.snapshot)()
+
+    def execution(module: Any, batches: Any) -> None:
+        started = time.monotonic()
+        ready = lambda journal: time.monotonic() > started  # noqa: E731
+        run(module, batches, builder=builder, name=name, store=store, ready=ready)
+
+    batches = [[(key, (key, "keep", None)) for key in ("a", "17", "1023")]]
+    execution(bytewax.operators, batches)
+    execution(bytewax.operators, batches)
+    with pytest.raises(BaseException) as caught:
+        execution(timers.operators, batches)
+    message = next(message for message in causes(caught.value) if "migrate" in message)
+    step = "flow.step" if name == "stateful_batch" else "flow.step.stateful_batch"
+    assert f'"{step}"' in message and "bytewax.operators" in message and "recovery store" in message
+
+
+def test_another_number_of_shards_is_refused(store: Path) -> None:
+    batches = [[item("a")]]
+    run(timers.operators, batches, store=store, shards=8)
+    with pytest.raises(BaseException) as caught:
+        run(timers.operators, batches, store=store, shards=9)
+    message = next(message for message in causes(caught.value) if "shards" in message)
+    assert '"flow.step"' in message and "shards=8" in message and "shards=9" in message
+    run(timers.operators, batches, store=store, shards=8)
+
+
+def test_a_damaged_state_names_the_step_and_the_key(store: Path) -> None:
+    run(timers.operators, [[item("the key")]], store=store)
+    for part in store.glob("*.sqlite3"):
+        with closing(sqlite3.connect(part)) as connection, connection:
+            state = (timers.operators.FORMAT, timers.operators.SHARDS, ("the key",), (b"damaged",))
+            connection.execute("UPDATE snaps SET ser_change = ? WHERE step_id = 'flow.step'", [pickle.dumps(state)])
+    with pytest.raises(BaseException) as caught:
+        run(timers.operators, [[], []], store=store)
+    assert any('"flow.step"' in message and '"the key"' in message for message in causes(caught.value))
+
+
+@pytest.mark.parametrize("name", ["stateful_batch", "stateful"])
+def test_the_step_ids_are_those_of_the_original(tmp_path: Path, name: str) -> None:
+    steps = []
+    for module in ENGINES:
+        store = new_store(tmp_path / module.__name__)
+        builder = Counting if name == "stateful" else None
+        run(module, [[item("a")], []], name=name, builder=builder, store=store, ready=lambda journal: True)
+        steps.append(set(rows(store, "SELECT DISTINCT step_id FROM snaps")))
+    assert steps[0] == steps[1]
+
+
+@both
+@pytest.mark.parametrize("workers", [(1, 1, 1), (1, 2, 1), (2, 1, 2)], ids=str)
+def test_timers_overdue_after_an_outage_fire_at_once_and_once(module: Any, store: Path, workers: Any) -> None:
+    keys = [f"key {number}" for number in range(50)]
+    armed = [[item(key, "at", 0.5) for key in keys]]
+    first, second, third = workers
+    result = run(module, armed, store=store, workers=first, ready=Journal.arrived)
+    assert not any("notify" in kinds(result, key) for key in keys)
+    time.sleep(0.6)
+    # The input sends nothing but an item that arms no timer: before it, all have fired.
+    result = run(module, [*armed, [item(key) for key in keys]], store=store, workers=second)
+    for key in keys:
+        assert kinds(result, key)[:5] == ["restored", "notify_at", "notify", "notify_at", "batch"]
+        assert kinds(result, key).count("notify") == 1
+    result = run(module, [*armed, [item(key) for key in keys]], store=store, workers=third)
+    assert not any("notify" in kinds(result, key) for key in keys)
+
+
+# --- Processes: a cluster, and what a killed one leaves behind
+
+class Processes:
+    """Executions of `tests.engine_worker` over one recovery store, with `count` timers in all."""
+
+    def __init__(self, directory: Path, count: int) -> None:
+        self.directory = directory
+        self.count = count
+        self.output = directory / "output"
+        self.output.touch()
+        self.execution = 0
+        self.running: list[subprocess.Popen[bytes]] = []
+        new_store(directory / "store")
+
+    def start(self, processes: int, workers: int) -> None:
+        command = [sys.executable, "-m", "tests.engine_worker", "--count", str(self.count), "--directory"]
+        command += [str(self.directory), "--execution", str(self.execution), "--workers", str(workers)]
+        if processes > 1:
+            command += ["--addresses", *free_addresses(processes)]
+        root = Path(__file__).parent.parent
+        self.running = [
+            subprocess.Popen([*command, "--process", str(number)], cwd=root, stderr=subprocess.DEVNULL)
+            for number in range(processes)
+        ]
+        self.execution += 1
+
+    def fired(self) -> list[tuple[int, int, int]]:
+        """(execution, epoch, token) of every timer that fired, in the order of the output."""
+        lines = self.output.read_text().splitlines()
+        return [tuple(map(int, line.split())) for line in lines]  # type: ignore[misc]
+
+    def wait(self, done: Any) -> None:
+        deadline = time.monotonic() + 60
+        while not done(self.fired()):
+            assert time.monotonic() < deadline, "the processes hang"
+            assert all(process.poll() is None for process in self.running), "a process ended early"
+            time.sleep(0.05)
+
+    def kill(self) -> None:
+        for process in self.running:
+            process.send_signal(signal.SIGKILL)
+        for process in self.running:
+            process.wait()
+        self.running = []
+
+    def finish(self) -> None:
+        self.wait(lambda fired: len({token for _, _, token in fired}) == self.count)
+        (self.directory / "stop").touch()
+        assert [process.wait(timeout=60) for process in self.running] == [0] * len(self.running)
+
+
+def free_addresses(count: int) -> list[str]:
+    """Loopback ports that the system has just found to be free."""
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
+        return [f"127.0.0.1:{opened.getsockname()[1]}" for opened in sockets]
+
+
+@pytest.fixture
+def started(tmp_path: Path) -> Iterator[Callable[[int], Processes]]:
+    all_processes: list[Processes] = []
+
+    def start(count: int) -> Processes:
+        all_processes.append(Processes(tmp_path, count))
+        return all_processes[-1]
+
+    yield start
+    for processes in all_processes:
+        processes.kill()
+
+
+def test_a_cluster_of_two_processes(started: Callable[[int], Processes]) -> None:
+    processes = started(1000)
+    processes.start(2, 1)
+    processes.finish()
+    assert sorted(token for _, _, token in processes.fired()) == list(range(1000))
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_no_timer_is_lost_where_the_processes_are_killed(started: Callable[[int], Processes], seed: int) -> None:
+    # The input takes three seconds, of which the killed executions see about one.
+    processes = started(4500)
+    rng = random.Random(seed)
+    for count, workers in [(1, 1), (1, 2), (2, 1), (1, 1), (1, 2)]:
+        processes.start(count, workers)
+        current = processes.execution - 1
+        processes.wait(lambda fired, current=current: fired and fired[-1][0] == current)
+        time.sleep(rng.uniform(0, 0.3))
+        assert len({token for _, _, token in processes.fired()}) < processes.count, "killed after the last timer"
+        processes.kill()
+    processes.start(1, 2)
+    processes.finish()
+
+    resumed = dict(rows(processes.directory / "store", "SELECT ex_num, MAX(resume_epoch) FROM exs GROUP BY ex_num"))
+    fired: dict[int, list[tuple[int, int]]] = {}
+    for execution, epoch, token in processes.fired():
+        fired.setdefault(token, []).append((execution, epoch))
+    assert sorted(fired) == list(range(processes.count))
+    for times in fired.values():
+        for (before, epoch), (after, _) in zip(times, times[1:]):
+            assert before < after, "twice in one execution"
+            assert epoch >= resumed[after], "again though its epoch had been committed"
+
+
+# --- Shards
+
+
+def test_the_shard_of_a_key_never_changes() -> None:
+    """A store that was written before would be useless."""
+    keys = ["", "a", "key 1", "83.149.9.216", "Ünïcode \U0001f4a1"]
+    assert [timers.operators.shard_of(key, 1024) for key in keys] == [0, 579, 311, 21, 739]
+
+
+@pytest.mark.parametrize("shards", [1, 7, 64, 1024])
+@pytest.mark.parametrize("form", ["{}", "user-{:08}", "10.0.{0}.{0}", "Ü{}"])
+def test_shards_are_even(shards: int, form: str) -> None:
+    each = 200
+    counts = collections.Counter(
+        timers.operators.shard_of(form.format(number), shards) for number in range(each * shards)
+    )
+    assert len(counts) == shards
+    # Six standard deviations of a random choice.
+    assert max(counts.values()) < each + 6 * each**0.5
