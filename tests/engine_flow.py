@@ -53,6 +53,7 @@ class Scripted(StatefulBatchLogic[Any, Any, Any]):
 
     def __init__(self, journal: Journal, state: Optional[tuple[str, int, Optional[datetime], frozenset[str]]]) -> None:
         self.journal = journal
+        self.unseen = 0
         self.key, self.count, self.at, self.flags = state or ("", 0, None, frozenset())
         if state is not None:
             journal.note(self.key, "restored", self.count, self.flags)
@@ -71,10 +72,12 @@ class Scripted(StatefulBatchLogic[Any, Any, Any]):
             elif action == "discard":
                 discard = True
         self.journal.note(self.key, "batch", tuple(values))
-        with self.journal.lock:
-            self.journal.seen += len(values)
-            if discard:
+        # The values count as seen only once their timers are armed.
+        self.unseen = len(values)
+        if discard:
+            with self.journal.lock:
                 self.journal.armed.pop(self.key, None)
+                self.journal.seen += self.unseen
         return [("batch", self.count, value) for value in values], discard
 
     def on_notify(self) -> tuple[list[Any], bool]:
@@ -92,9 +95,11 @@ class Scripted(StatefulBatchLogic[Any, Any, Any]):
 
     def notify_at(self) -> Optional[datetime]:
         self.journal.note(self.key, "notify_at", self.at is not None)
-        if self.at is not None:
-            with self.journal.lock:
+        with self.journal.lock:
+            if self.at is not None:
                 self.journal.armed[self.key] = self.at
+            self.journal.seen += self.unseen
+            self.unseen = 0
         return self.at
 
     def snapshot(self) -> Any:
