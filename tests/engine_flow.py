@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from types import ModuleType
 from typing import Any, Callable, Optional
 
 import bytewax.operators as op
@@ -152,7 +151,7 @@ class Result:
 
 
 def run(
-    module: ModuleType,
+    module: Any,
     batches: Sequence[Batch],
     *,
     builder: Optional[Callable[[Any], Any]] = None,

@@ -14,6 +14,7 @@ import types
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from datetime import date, datetime, timedelta, timezone, tzinfo
+from functools import partial
 from pathlib import Path
 from typing import Any, Callable, Optional
 
@@ -33,8 +34,14 @@ from tests.engine_flow import Journal, causes, run
 
 UTC = timezone.utc
 ENGINES = [bytewax.operators, timers.operators]
+# All keys share one engine key.
+ONE_SHARD = types.SimpleNamespace(
+    stateful_batch=partial(timers.operators.stateful_batch, shards=1),
+    stateful=partial(timers.operators.stateful, shards=1),
+)
 NO_WAIT = timedelta(0)
 both = pytest.mark.parametrize("module", ENGINES, ids=["bytewax", "timers"])
+alike = pytest.mark.parametrize("module", [*ENGINES, ONE_SHARD], ids=["bytewax", "timers", "one shard"])
 
 
 def item(key: str, action: str = "keep", argument: Any = None) -> tuple[str, Any]:
@@ -81,7 +88,7 @@ def kinds(result: Any, key: str) -> list[str]:
     return [call[0] for call in result.journal.calls[key]]
 
 
-@both
+@alike
 def test_life_of_a_key(module: Any) -> None:
     result = run(module, [[item("a", "at", -1)], [item("a"), item("a")], [item("a", "discard")], [item("a")]])
     expected = "batch notify_at notify notify_at batch notify_at batch batch notify_at eof notify_at snapshot"
@@ -98,7 +105,7 @@ def test_life_of_a_key(module: Any) -> None:
     ]
 
 
-@both
+@alike
 def test_values_of_a_batch_come_together_and_in_order(module: Any) -> None:
     batch = [item(key, "keep", number) for number, key in enumerate("abacabad" * 20)]
     result = run(module, [batch])
@@ -108,13 +115,13 @@ def test_values_of_a_batch_come_together_and_in_order(module: Any) -> None:
         assert [value[2] for value in result.output[key] if value[0] == "batch"] == list(values)
 
 
-@both
+@alike
 def test_an_earlier_time_replaces_the_later(module: Any) -> None:
     result = run(module, [[item("a", "at", 3600)], [item("a", "at", 0.05)]])
     assert kinds(result, "a")[2:6] == ["batch", "notify_at", "notify", "notify_at"]
 
 
-@both
+@alike
 def test_a_later_time_replaces_the_earlier(module: Any) -> None:
     result = run(module, [[item("a", "at", 0.3)], [item("a", "at", 3600), item("b", "at", 0.5)], []], ready=moved)
     assert "notify" not in kinds(result, "a")
@@ -126,14 +133,14 @@ def moved(journal: Journal) -> bool:
     return journal.arrived() if journal.sent == 1 else journal.quiet()
 
 
-@both
+@alike
 def test_none_leaves_the_earlier_time_standing(module: Any) -> None:
     result = run(module, [[item("a", "at", 0.3)], [item("a", "at", None)], []], ready=moved)
     expected = "batch notify_at batch notify_at notify notify_at eof notify_at snapshot"
     assert kinds(result, "a") == expected.split()
 
 
-@both
+@alike
 def test_a_passed_time_notifies_even_where_the_batch_moves_it(module: Any) -> None:
     second = [item("z", "late", "abcd"), item("a", "at", 3600), item("b", "at", None), item("c", "discard")]
     result = run(module, [[item(key, "at", 0.3) for key in "abcd"], second], ready=Journal.arrived, late=True)
@@ -143,17 +150,15 @@ def test_a_passed_time_notifies_even_where_the_batch_moves_it(module: Any) -> No
     assert kinds(result, "d") == ["batch", "notify_at", "notify", "notify_at", "eof", "notify_at", "snapshot"]
 
 
-@both
+@alike
 def test_a_time_moved_in_good_time_stays_quiet_though_the_batch_is_slow(module: Any) -> None:
-    # One shard, in which another key is due.
-    shards = {"shards": 1} if module is timers.operators else {}
     second = [item("z", "late", "a"), item("a", "sleep", 0.4), item("b", "at", 3600)]
     first = [item("a", "at", 0.3), item("b", "at", 0.5)]
-    result = run(module, [first, second], ready=Journal.arrived, late=True, **shards)
+    result = run(module, [first, second], ready=Journal.arrived, late=True)
     assert (kinds(result, "a").count("notify"), kinds(result, "b").count("notify")) == (1, 0)
 
 
-@both
+@alike
 def test_discarding_forgets_the_timer(module: Any) -> None:
     batches = [[item("a", "at", 0.3)], [item("a", "discard"), item("b", "at", 0.5)], [item("a")], []]
     result = run(module, batches, ready=lambda journal: journal.arrived() if journal.sent < 4 else journal.quiet())
@@ -161,7 +166,7 @@ def test_discarding_forgets_the_timer(module: Any) -> None:
     assert "notify" in kinds(result, "b")
 
 
-@both
+@alike
 def test_discarding_on_notify_and_on_eof(module: Any, store: Path) -> None:
     batches = [
         [item("a", "flag", "discard on notify"), item("a", "at", -1), item("b", "flag", "discard on eof"), item("c")],
@@ -173,7 +178,7 @@ def test_discarding_on_notify_and_on_eof(module: Any, store: Path) -> None:
     assert sorted(states(store)) == ["a", "c"]
 
 
-@both
+@alike
 def test_eof_reaches_every_key_once_and_does_not_wait_for_timers(module: Any) -> None:
     keys = [f"key {number}" for number in range(100)]
     result = run(module, [[item(key, "at", 3600) for key in keys]], workers=2)
@@ -181,11 +186,10 @@ def test_eof_reaches_every_key_once_and_does_not_wait_for_timers(module: Any) ->
         assert kinds(result, key) == ["batch", "notify_at", "eof", "notify_at", "snapshot"]
 
 
-@both
+@alike
 def test_snapshots_only_of_the_keys_awoken_in_the_epoch(module: Any, store: Path) -> None:
-    shards = {"shards": 1} if module is timers.operators else {}
     batches = [[item("a"), item("b", "at", 3600)], [item("b")], [item("c")], [item("a", "at", -1)], []]
-    result = run(module, batches, epoch=NO_WAIT, store=store, **shards)
+    result = run(module, batches, epoch=NO_WAIT, store=store)
     for key, epochs in {"a": 2, "b": 2, "c": 1}.items():
         calls = kinds(result, key)
         assert calls.count("snapshot") in (epochs + 1, epochs + 2), "one an epoch, one at the end, one for the timer"
@@ -203,7 +207,7 @@ def test_snapshots_only_of_the_keys_awoken_in_the_epoch(module: Any, store: Path
 def script(seed: int) -> list[list[Any]]:
     rng = random.Random(seed)
     keys = [f"key {number}" for number in range(12)]
-    actions = [("at", -1), ("at", 0.005), ("at", 3600), ("at", None), ("keep", None), ("discard", None)]
+    actions: list[tuple[str, Any]] = [("at", -1), ("at", 0.005), ("at", 3600), ("at", None), ("keep", None), ("discard", None)]
     actions += [("flag", "discard on notify"), ("flag", "discard on eof")]
     weights = [4, 3, 4, 2, 4, 2, 1, 1]
     return [
@@ -267,7 +271,7 @@ class Counting(StatefulLogic[Any, Any, int]):
         return self.count
 
 
-@both
+@alike
 def test_stateful(module: Any, store: Path) -> None:
     def execution(batches: Any, workers: int) -> Any:
         # The logics note nothing: each batch comes after the one before has passed.
@@ -603,7 +607,7 @@ def test_the_step_ids_are_those_of_the_original(tmp_path: Path, name: str) -> No
     assert steps[0] == steps[1]
 
 
-@both
+@alike
 @pytest.mark.parametrize("workers", [(1, 1, 1), (1, 2, 1), (2, 1, 2)], ids=str)
 def test_timers_overdue_after_an_outage_fire_at_once_and_once(module: Any, store: Path, workers: Any) -> None:
     keys = [f"key {number}" for number in range(50)]
@@ -622,6 +626,7 @@ def test_timers_overdue_after_an_outage_fire_at_once_and_once(module: Any, store
 
 
 # --- Processes: a cluster, and what a killed one leaves behind
+
 
 class Processes:
     """Executions of `tests.engine_worker` over one recovery store, with `count` timers in all."""
