@@ -67,7 +67,10 @@ def stateful_batch(
 
     The steps before and after the stateful one are named `step_id:shard` and `step_id:keys`.
     """
-    count = operator.index(shards)
+    try:
+        count = operator.index(shards)
+    except TypeError:
+        raise TypeError(f"shards must be an integer, not {type(shards).__name__}") from None
     if count < 1:
         raise ValueError(f"shards must be at least 1, not {count}")
     names = [str(number) for number in range(count)]
