@@ -71,20 +71,16 @@ class Scripted(StatefulBatchLogic[Any, Any, Any]):
             elif action == "discard":
                 discard = True
         self.journal.note(self.key, "batch", tuple(values))
-        # The values count as seen only once their timers are armed.
         self.unseen = len(values)
         if discard:
-            with self.journal.lock:
-                self.journal.armed.pop(self.key, None)
-                self.journal.seen += self.unseen
+            self.settle(armed=None)
         return [("batch", self.count, value) for value in values], discard
 
     def on_notify(self) -> tuple[list[Any], bool]:
         self.count += 1
         self.at = None
         self.journal.note(self.key, "notify")
-        with self.journal.lock:
-            self.journal.armed.pop(self.key, None)
+        self.settle(armed=None)
         return [("notify", self.count)], "discard on notify" in self.flags
 
     def on_eof(self) -> tuple[list[Any], bool]:
@@ -94,12 +90,18 @@ class Scripted(StatefulBatchLogic[Any, Any, Any]):
 
     def notify_at(self) -> Optional[datetime]:
         self.journal.note(self.key, "notify_at", self.at is not None)
+        self.settle(self.at or self.journal.armed.get(self.key))
+        return self.at
+
+    def settle(self, armed: Optional[datetime]) -> None:
+        """The engine has what it needs to know of the last values, which count as seen only now."""
         with self.journal.lock:
-            if self.at is not None:
-                self.journal.armed[self.key] = self.at
+            if armed is None:
+                self.journal.armed.pop(self.key, None)
+            else:
+                self.journal.armed[self.key] = armed
             self.journal.seen += self.unseen
             self.unseen = 0
-        return self.at
 
     def snapshot(self) -> Any:
         self.journal.note(self.key, "snapshot")

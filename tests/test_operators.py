@@ -146,7 +146,7 @@ def test_a_passed_time_notifies_even_where_the_batch_moves_it(module: Any) -> No
     first = [item(key, "at", 0.3) for key in "abcde"] + [item("e", "flag", "discard on notify")]
     second = [item("z", "late", "abcde"), item("a", "at", 3600), item("b", "at", None), item("c", "discard"), item("e")]
     result = run(module, [first, second], ready=Journal.arrived, late=True)
-    expected = "batch notify_at batch notify notify_at eof notify_at snapshot".split()
+    expected = ["batch", "notify_at", "batch", "notify", "notify_at", "eof", "notify_at", "snapshot"]
     assert kinds(result, "a") == kinds(result, "b") == expected
     assert kinds(result, "c") == ["batch", "notify_at", "batch"]
     assert kinds(result, "d") == ["batch", "notify_at", "notify", "notify_at", "eof", "notify_at", "snapshot"]
