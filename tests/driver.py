@@ -348,7 +348,7 @@ class Stage:
         if not self.oracle.keys and ats:
             self.oracle.naive = ats[0].tzinfo is None
         self.oracle.notify_many(micros, tokens)
-        if form == "datetime64":
+        if form == "datetime64" and isinstance(self.notifier, MultiNotifier):
             numpy = sys.modules["numpy"]
             array = numpy.array([micro - instant(EPOCH) for micro in micros], dtype="i8").view("M8[us]")
             self.notifier.notify_many(array, tokens)
