@@ -510,7 +510,7 @@ cdef void settle(MultiNotifier self) noexcept:
         self.soonest = None
         return
     if self.count <= wheel.CALM:
-        wheel.fold(&self.root)
+        wheel.calm(&self.root, self.count)
     first = wheel.earliest(&self.root)
     if first != self.next:
         self.next = first
@@ -915,9 +915,9 @@ cdef int put_times(MultiNotifier fresh, const unsigned char *times, Py_ssize_t s
             place += 1
             if times[place - 1] < 128:
                 break
-        instant += <int64_t>step
-        if not low <= instant <= high:
+        if step > <uint64_t>(high - instant) or instant + <int64_t>step < low:
             raise ValueError("the state has a time outside the calendar")
+        instant += <int64_t>step
         put(fresh, pack(instant), tokens[index])
     if place != size:
         raise ValueError("the state has more times than tokens")

@@ -106,8 +106,8 @@ cdef int ripen(Slot *root, uint64_t now, size_t *room) noexcept nogil
 cdef void take(Slot *root, size_t count, void **tokens) noexcept nogil
 # Copy the first `count` timers in the order of falling due: ripened ones, or else all there are.
 cdef int read(Slot root, size_t count, Timer *timers) noexcept nogil
-# Fold the tree, of at most CALM timers, into one bucket.
-cdef int fold(Slot *root) noexcept nogil
+# Make a tree of `count` timers, at most CALM, small again if it is too large for them and memory allows.
+cdef void calm(Slot *root, size_t count) noexcept nogil
 
 cdef int clone(Slot source, Slot *target) noexcept nogil
 cdef void free(Slot root) noexcept nogil

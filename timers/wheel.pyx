@@ -630,21 +630,18 @@ cdef void remove(Place *place) noexcept nogil:
 
 # ---- the whole
 
-cdef int fold(Slot *root) noexcept nogil:
+cdef void calm(Slot *root, size_t count) noexcept nogil:
     cdef Timer timers[CALM]
-    cdef size_t count = CALM
-    cdef Timer *end = timers
     cdef Slot bucket = 0
-    if read_slot(root[0], &count, &end, False) < 0:
-        return -1
-    count = CALM - count
-    if grow(&bucket, <uint32_t>max(count, 2)) < 0:
-        return -1
-    as_bucket(bucket).count = <uint32_t>count
+    # Eight times too large: so that growing and shrinking in turns costs little.
+    if not is_wheel(root[0]) and as_bucket(root[0]).capacity <= 8 * count:
+        return
+    if read(root[0], count, timers) < 0 or grow(&bucket, <uint32_t>max(count, 2)) < 0:
+        return
+    as_bucket(bucket).count = <uint16_t>count
     memcpy(as_bucket(bucket).timers, timers, count * sizeof(Timer))
     free(root[0])
     root[0] = bucket
-    return 0
 
 
 cdef int clone_into(Slot source, Slot *target) noexcept nogil:
