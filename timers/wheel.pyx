@@ -33,7 +33,7 @@ cdef extern from *:
     #endif
     /* A macro: compilers drop calls of a function that only prefetches. */
     #define timers_prefetch_chunk(chunk) do { \
-        for (int line = 0; line < 512; line += 64) timers_prefetch((char *)(chunk) + line); \
+        for (int line = 0; line < 512; line += 64) timers_prefetch((void *)((size_t)(chunk) + line)); \
     } while (0)
     """
     int timers_low_bit(uint64_t word) noexcept nogil
