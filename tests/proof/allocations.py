@@ -155,6 +155,13 @@ def sweep(shape: str, action: str, twinned: bool, looked: bool, subclass: bool, 
             answer = act(n, pair)
         except MemoryError:
             failed = True
+        except SystemError:
+            if "coverage" not in sys.modules:
+                raise
+            # It was a tracer's allocation that failed, in the middle of anything.
+            restore()
+            del n, twin, answer, pairs, pair
+            continue
         finally:
             restore()
         failures += failed

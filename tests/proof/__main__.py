@@ -1,0 +1,366 @@
+"""`python -m tests.proof TOOL`: the full counts of what the test suite runs in short.
+
+Every tool prints its seed, which repeats the run, shows its progress, and ends with a line of what it counted; on
+failure with the smallest case that it knows, and a non-zero exit.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import os
+import pickle
+import random
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Callable, Optional
+
+try:
+    from rich.console import Console
+
+    from tests.proof.pool import Failure, crashes, spread
+except ImportError as error:
+    sys.exit(f"{error}: the tools need the extra `proof`: pip install -e '.[proof]'")
+
+from tests import driver
+from tests.proof import allocations, boundaries, faults, leaks, lines, mutants, reentry, snapshots, states, threads
+from tests.proof.builds import ROOT, Build, Failed, Raced, Sanitized, fresh
+
+console = Console()
+# Operations of one run: long enough for large notifiers, short enough to shrink.
+RUN = 20_000
+Arguments = argparse.Namespace
+
+
+def say(*words: object) -> None:
+    console.print(*words, markup=False, highlight=False, soft_wrap=True)
+
+
+def command(arguments: Arguments, tool: str) -> str:
+    return f"python -m tests.proof {tool} --seed {arguments.seed}"
+
+
+def report(tool: str, counted: str, failure: Optional[Failure], started: float) -> bool:
+    minutes = (time.monotonic() - started) / 60
+    if failure is not None:
+        say(f"FAILED {tool} {failure.case}\n{failure.reason}")
+        return False
+    say(f"{tool}: {counted}, no fault, {minutes:.1f} minutes")
+    return True
+
+
+# ---- operations
+
+def operate(name: str, seed: int, count: int, check: bool) -> int:
+    return driver.run(driver.CONFIGS[name], count, seed, check)
+
+
+def runs(seed: int, count: int, check: bool) -> Iterator[tuple[str, int, int, bool]]:
+    names = itertools.cycle(driver.CONFIGS)
+    for number in itertools.count():
+        if count <= 0:
+            return
+        yield next(names), seed * 10**9 + number, min(RUN, count), check
+        count -= RUN
+
+
+class Log:
+    """A trace that outlives a crash: each operation is written before it is applied."""
+
+    def __init__(self, path: Path) -> None:
+        self.file = path.open("wb", buffering=0)
+
+    def append(self, operation: driver.Operation) -> None:
+        self.file.write(pickle.dumps(operation))
+
+    @staticmethod
+    def read(path: Path) -> driver.Trace:
+        trace = []
+        with path.open("rb") as file:
+            while True:
+                try:
+                    trace.append(pickle.load(file))
+                except EOFError:
+                    return trace
+
+
+def logged(name: str, seed: int, count: int, check: bool, path: Path) -> None:
+    driver.run(driver.CONFIGS[name], count, seed, check, Log(path))
+
+
+def minimal(name: str, seed: int, count: int, check: bool) -> Optional[driver.Trace]:
+    """The shortest list of operations that still fails, crashes included; None if they do not fail again."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "trace"
+        crashes(logged, name, seed, count, check, path, patience=600)
+        trace = Log.read(path)
+    config = driver.CONFIGS[name]
+    fails: Callable[[driver.Trace], bool] = lambda part: crashes(driver.replay, config, part, patience=20)  # noqa: E731
+    return driver.shrink(trace, fails) if fails(trace) else None
+
+
+def operations(arguments: Arguments) -> bool:
+    good = True
+    for count, check in ((arguments.checked, True), (arguments.count, False)):
+        started = time.monotonic()
+        title = "operations, every invariant checked" if check else "operations"
+        done, failure = spread(title, operate, runs(arguments.seed, count, check), count, arguments.jobs)
+        good = report(title, f"{done:,} against the oracle", failure, started)
+        if failure is not None:
+            name, seed, length, check = failure.case
+            say(f"repeat: python -m tests.proof replay {name!r} {seed} {length}{' --check' * check}")
+            trace = minimal(name, seed, length, check)
+            say("It does not repeat." if trace is None else "smallest case:\n  " + "\n  ".join(map(repr, trace)))
+            return False
+    return good
+
+
+def replay(arguments: Arguments) -> bool:
+    trace = minimal(arguments.config, arguments.run_seed, arguments.length, arguments.check)
+    say("no failure" if trace is None else "smallest case:\n  " + "\n  ".join(map(repr, trace)))
+    return trace is None
+
+
+# ---- the other tools that run on the present build
+
+def edges(arguments: Arguments) -> bool:
+    started = time.monotonic()
+    cursors = boundaries.cursors(arguments.cursors)
+    total = sum(len(list(boundaries.around(cursor))) for cursor in cursors)
+    done, failure = spread("boundaries", boundaries.check, [(cursor,) for cursor in cursors], total, arguments.jobs)
+    return report("boundaries", f"{done:,} from {len(cursors)} cursors, each ±1 tick and ±1 µs", failure, started)
+
+
+def forge(seed: int, count: int) -> int:
+    states.forge(random.Random(seed), count)
+    return count
+
+
+def forged(arguments: Arguments) -> bool:
+    started = time.monotonic()
+    cases = [(arguments.seed * 10**6 + part, 2000) for part in range(-(-arguments.count // 2000))]
+    done, failure = spread("forged states", forge, cases, arguments.count, arguments.jobs)
+    return report("forged states", f"{done:,}", failure, started)
+
+
+def failing(arguments: Arguments) -> bool:
+    try:
+        import _testcapi  # noqa: F401
+    except ImportError:
+        sys.exit("this interpreter has no _testcapi, which makes allocations fail (Debian: libpython3-testsuite)")
+    started = time.monotonic()
+    cases = allocations.cases()
+    random.Random(arguments.seed).shuffle(cases)
+    done, failure = spread("failing allocations", allocations.sweep, cases, 150 * len(cases), arguments.jobs)
+    return report("failing allocations", f"{done:,} in {len(cases):,} situations", failure, started)
+
+
+def snap(arguments: Arguments) -> bool:
+    started = time.monotonic()
+    names = itertools.cycle(driver.CONFIGS)
+    cases = [(next(names), arguments.seed * 10**6 + part, 100) for part in range(-(-arguments.count // 100))]
+    done, failure = spread("snapshots", snapshots.check, cases, arguments.count, arguments.jobs)
+    return report("snapshots", f"{done:,} moments, each with the identical future", failure, started)
+
+
+def come_back(*cases: Any) -> int:
+    for case in cases:
+        reentry.run(*case)
+    return len(cases)
+
+
+def reenter(arguments: Arguments) -> bool:
+    started = time.monotonic()
+    cases = list(reentry.cases())
+    batches = [tuple(cases[start : start + 200]) for start in range(0, len(cases), 200)]
+    done, failure = spread("re-entry", come_back, batches, len(cases), arguments.jobs)
+    if failure is not None:
+        failure = Failure((), failure.reason)
+    return report("re-entry", f"{done:,} calls from {len(reentry.HOOKS)} hooks", failure, started)
+
+
+def leak(arguments: Arguments) -> bool:
+    started = time.monotonic()
+    if arguments.python:
+        with fresh(Build, arguments.python) as build:
+            build.make()
+            say(build.run("-m", "tests.proof.leaks", str(arguments.rounds)).strip())
+    else:
+        rounds = [(name, arguments.rounds) for name in leaks.ROUNDS]
+        done, failure = spread("rounds without a leak", leaks.flat, rounds, arguments.rounds * len(rounds), arguments.jobs)
+        if not report("leaks", f"{done:,} rounds (allocated blocks; --python DEBUG_PYTHON counts references)", failure, started):
+            return False
+    count, failure = spread("burst", leaks.burst, [(arguments.burst,)], arguments.burst * 5, 1)
+    if not report("burst", f"{count:,} timers came and went", failure, started):
+        return False
+    count, failure = spread("steady memory", leaks.steady, [(arguments.count, arguments.seed)], arguments.count, 1, patience=10**5)
+    return report("steady memory", f"{count:,} operations", failure, started)
+
+
+def race(arguments: Arguments) -> bool:
+    """Here, or with --python under the interpreter given: with the thread sanitizer if it has one."""
+    started = time.monotonic()
+    if not arguments.python:
+        cases = [(threads.THREADS, arguments.count, arguments.seed)]
+        done, failure = spread("threads", threads.check, cases, threads.THREADS * arguments.count, 1)
+        return report("threads", f"{done:,} operations in {threads.THREADS} threads", failure, started)
+    kind = Raced if arguments.sanitize else Build
+    with fresh(kind, arguments.python, arguments.builder) as build:
+        build.make()
+        try:
+            said = build.run("-m", "tests.proof.threads", str(threads.THREADS), str(arguments.count), str(arguments.seed))
+        except Failed as failed:
+            reports = [path.read_text(errors="replace") for path in build.folder.glob("race*")]
+            return report("threads", "", Failure((), "\n".join([str(failed), *reports])[:20_000]), started)
+        say(said.strip())
+    if arguments.sanitize and (problem := faults.noticed(faults.RACE, arguments.python, arguments.builder)):
+        return report("threads", "", Failure(("planted race",), problem), started)
+    return report("threads", f"{threads.THREADS * arguments.count:,} operations", None, started)
+
+
+# ---- tools that build
+
+def sanitize(arguments: Arguments) -> bool:
+    """The suite, and random operations in parallel, under the address and undefined-behaviour sanitizers."""
+    started = time.monotonic()
+    with fresh(Sanitized) as build:
+        build.make()
+        try:
+            if not arguments.no_suite:
+                say(build.run("-X", "faulthandler=0", "-m", "pytest", "-q", "-p", "no:faulthandler", "tests").strip().splitlines()[-1])
+            count = str(arguments.count)
+            inner = ("--count", count, "--checked", "0", "--seed", str(arguments.seed), "--jobs", str(arguments.jobs))
+            say(build.run("-m", "tests.proof", "operations", *inner, patience=10**5).strip().splitlines()[-1])
+        except Failed as failed:
+            return report("sanitize", "", Failure((), str(failed)), started)
+    return report("sanitize", f"{arguments.count:,} operations", None, started)
+
+
+def coverage(arguments: Arguments) -> bool:
+    started = time.monotonic()
+    missing, total = lines.unreached()
+    failure = Failure((), "not reached:\n" + "\n".join(missing)) if missing else None
+    return report("coverage", f"all of {total:,} lines that can be reached", failure, started)
+
+
+def mutate(arguments: Arguments) -> bool:
+    started = time.monotonic()
+    found = [mutant for mutant in mutants.all_mutants() if arguments.only in str(mutant)]
+    tried = random.Random(arguments.seed).sample(found, min(arguments.count or len(found), len(found)))
+    dead, survivors, errors = mutants.hunt(tried, arguments.jobs)
+    guilty = [mutant for mutant in survivors if not mutants.harmless(mutant)]
+    for mutant in survivors:
+        say(f"survives: {mutant}  [{mutants.harmless(mutant) or 'A GAP'}]")
+    say(f"{dead:,} of {dead + len(survivors):,} killed; {len(survivors) - len(guilty)} survivors are harmless")
+    failure = Failure((), "\n".join([*errors, *map(str, guilty)])) if guilty or errors else None
+    return report("mutants", f"{dead:,} killed of {len(found):,}", failure, started)
+
+
+def plant(arguments: Arguments) -> bool:
+    started = time.monotonic()
+    good = True
+    checks: list[tuple[str, Callable[[], Optional[str]]]] = [
+        (f"{fault.tool}: {fault.what}", lambda fault=fault: faults.noticed(fault)) for fault in faults.FAULTS
+    ]
+    checks.append(("coverage: a line that nothing runs", faults.uncovered_is_noticed))
+    checks.append(("mutants: a deadly one and an idle one", faults.mutants_are_told_apart))
+    if arguments.python:
+        checks.append((f"threads: {faults.RACE.what}", lambda: faults.noticed(faults.RACE, arguments.python, arguments.builder)))
+    for name, check in checks:
+        if arguments.only not in name:
+            continue
+        problem = check()
+        say(f"{'missed' if problem else 'noticed'}: {name}")
+        if problem:
+            say(problem)
+            good = False
+    return good and report("planted faults", f"{len(checks)} noticed", None, started)
+
+
+def interpreters(arguments: Arguments) -> bool:
+    """tox runs the suite on each interpreter of pyproject.toml; pyenv's are added to the search path."""
+    import subprocess
+
+    started = time.monotonic()
+    found = sorted(Path.home().glob(".pyenv/versions/*/bin"))
+    path = os.pathsep.join([*map(str, found), os.environ.get("PATH", "")])
+    done = subprocess.run([sys.executable, "-m", "tox", "run", "--skip-missing-interpreters", "true"], cwd=ROOT, env={**os.environ, "PATH": path})
+    failure = Failure((), "tox failed") if done.returncode else None
+    return report("interpreters", "every one present (tox names those it lacked)", failure, started)
+
+
+Tool = Callable[[Arguments], bool]
+ALL: dict[str, Tool] = {
+    "operations": operations,
+    "boundaries": edges,
+    "states": forged,
+    "allocations": failing,
+    "snapshots": snap,
+    "reentry": reenter,
+    "leaks": leak,
+    "threads": race,
+    "sanitize": sanitize,
+    "coverage": coverage,
+    "mutants": mutate,
+    "faults": plant,
+    "interpreters": interpreters,
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.proof", description=__doc__)
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--seed", type=int, default=random.randrange(10**6), help="repeats a run; random if not given")
+    common.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="parallel processes")
+    tools = parser.add_subparsers(dest="tool", required=True, metavar="TOOL")
+
+    def add(name: str, help: str, count: Optional[int] = None) -> argparse.ArgumentParser:
+        tool = tools.add_parser(name, help=help, parents=[common], formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+        if count is not None:
+            tool.add_argument("--count", type=int, default=count, help="how many")
+        return tool
+
+    add("operations", "random operations against the oracle", 10**9).add_argument("--checked", type=int, default=10**7, help="how many with every invariant checked after each")
+    add("boundaries", "every level boundary from cursors all over the calendar").add_argument("--cursors", type=int, default=64)
+    add("states", "forged states for __setstate__", 10**6)
+    add("allocations", "every n-th allocation fails in every method")
+    add("snapshots", "copies and pickles at random moments have the same future", 10**5)
+    add("reentry", "foreign code comes back from every hook into every method")
+    tool = add("leaks", "references flat over rounds, memory flat over operations and after a burst", 10**8)
+    tool.add_argument("--rounds", type=int, default=1000)
+    tool.add_argument("--burst", type=int, default=10**6, help="timers of a burst")
+    tool.add_argument("--python", help="a debug interpreter, to count references")
+    tool = add("threads", "threads on shared notifiers", threads.OPERATIONS)
+    tool.add_argument("--python", help="another interpreter, such as a free-threaded one")
+    tool.add_argument("--builder", help="the interpreter that compiles for it")
+    tool.add_argument("--sanitize", action="store_true", help="the interpreter has the thread sanitizer")
+    add("sanitize", "the suite and operations under the address and undefined-behaviour sanitizers", 10**8).add_argument("--no-suite", action="store_true")
+    add("coverage", "every line of the Cython files")
+    tool = add("mutants", "small changes that the tests must notice", 0)
+    tool.add_argument("--only", default="", help="mutants whose description holds this")
+    tool = add("faults", "planted faults that the tools must notice")
+    tool.add_argument("--only", default="", help="faults whose description holds this")
+    tool.add_argument("--python", help="an interpreter with the thread sanitizer, for the race")
+    tool.add_argument("--builder", help="the interpreter that compiles for it")
+    add("interpreters", "the suite on every interpreter")
+    tool = add("replay", "repeat and shrink one run of `operations`")
+    tool.add_argument("config", choices=driver.CONFIGS)
+    tool.add_argument("run_seed", type=int)
+    tool.add_argument("length", type=int)
+    tool.add_argument("--check", action="store_true")
+    arguments = parser.parse_args()
+    say(f"seed {arguments.seed}")
+    tool_of: dict[str, Tool] = {**ALL, "replay": replay}
+    try:
+        good = tool_of[arguments.tool](arguments)
+    except Failed as failed:
+        say(str(failed))
+        good = False
+    sys.exit(not good)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,196 @@
+"""Planted faults: one for each tool, which must notice. A silent tool is no proof."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Optional
+
+from tests.proof import lines, mutants
+from tests.proof.builds import Build, Failed, Quick, Raced, Sanitized, fresh
+
+
+class Fault(NamedTuple):
+    tool: str
+    what: str
+    path: str
+    # A distinctive snippet of the sound code, and what stands there instead.
+    old: str
+    new: str
+    kind: type[Build]
+    # What is run on the faulty build, and a word of what the tool must say.
+    command: tuple[str, ...]
+    says: str
+
+
+def _tool(code: str) -> tuple[str, ...]:
+    return "-c", code
+
+
+FAULTS = [
+    Fault(
+        "operations",
+        "a cascade that loses the last timer of a chunk",
+        "timers/wheel.pyx",
+        "        for index in range(chunk.count):\n            deadline = chunk.timers[index].deadline\n            digit",
+        "        for index in range(max(chunk.count - 1, 1)):\n            deadline = chunk.timers[index].deadline\n            digit",
+        Quick,
+        _tool("from tests.driver import *; run(CONFIGS['growing in a second'], 20_000, 1)"),
+        "AssertionError",
+    ),
+    Fault(
+        "invariants",
+        "a bit that stays set where a slot is emptied",
+        "timers/wheel.pyx",
+        "    wheel.occupied[digit >> 6] &= ~(<uint64_t>1 << (digit & 63))",
+        "    wheel.occupied[digit >> 6] &= ~(<uint64_t>0 << (digit & 63))",
+        Quick,
+        _tool("from tests.driver import *; run(CONFIGS['dense'], 4000, 1, check=True)"),
+        "",
+    ),
+    Fault(
+        "boundaries",
+        "a level whose wheels end one slot early",
+        "timers/wheel.pyx",
+        "    return 10 + ((bit - 10) >> 3 << 3)",
+        "    return 10 + ((bit - 9) >> 3 << 3)",
+        Quick,
+        _tool("from tests.proof.boundaries import *; check(cursors(3)[1])"),
+        "",
+    ),
+    Fault(
+        "states",
+        "a forged time that is not looked at",
+        "timers/notifier.pyx",
+        "        if not low <= instant <= high:",
+        "        if not low <= instant <= 2 * high:",
+        Quick,
+        _tool("from tests.proof.states import *; forge(random.Random(1), 40_000)"),
+        "AssertionError",
+    ),
+    Fault(
+        "allocations",
+        "memory that is used without a look whether there is any",
+        "timers/wheel.pyx",
+        "    if wheel is not NULL:\n        memset(wheel, 0, room)",
+        "    if True:\n        memset(wheel, 0, room)",
+        Quick,
+        _tool("from tests.proof.allocations import *; sweep('a second', 'due of half', False, False, False)"),
+        "",
+    ),
+    Fault(
+        "snapshots",
+        "a twin that is not told of a change of the other",
+        "timers/notifier.pyx",
+        "    if timers_add_owners(shared, 0) > 1:",
+        "    if timers_add_owners(shared, 0) > 2:",
+        Quick,
+        _tool("from tests.proof.snapshots import *; [check(name, 1, 40) for name in ('dense', 'growing')]"),
+        "",
+    ),
+    Fault(
+        "reentry",
+        "a search that goes on although the notifier changed",
+        "timers/notifier.pyx",
+        "            same = PyObject_RichCompareBool(candidate, token, Py_EQ)\n            if self.version != version or self.root != root:",
+        "            same = PyObject_RichCompareBool(candidate, token, Py_EQ)\n            if False:",
+        Quick,
+        _tool("from tests.proof.reentry import *; [run(*case) for case in cases() if '__eq__' in case[0]]"),
+        "",
+    ),
+    Fault(
+        "leaks",
+        "a reference that is never given back",
+        "timers/notifier.pyx",
+        "    settle(self)\n    Py_DECREF(token)",
+        "    settle(self)",
+        Quick,
+        _tool("from tests.proof.leaks import *; flat('driver', 60)"),
+        "references grow",
+    ),
+    Fault(
+        "sanitize",
+        "memory that is used after it was freed",
+        "timers/wheel.pyx",
+        "        used = chunk\n        chunk = chunk.next\n        PyMem_Free(used)",
+        "        PyMem_Free(chunk)\n        chunk = chunk.next",
+        Sanitized,
+        _tool("from tests.driver import *; run(CONFIGS['growing in a second'], 4000, 1)"),
+        "heap-use-after-free",
+    ),
+    Fault(
+        "sanitize",
+        "a timer written beyond its chunk",
+        "timers/wheel.pxd",
+        "    if last is NULL or last.count == last.capacity:\n        return insert_slowly",
+        "    if last is NULL or last.count > last.capacity:\n        return insert_slowly",
+        Sanitized,
+        _tool("from tests.driver import *; run(CONFIGS['dense'], 4000, 1)"),
+        "heap-buffer-overflow",
+    ),
+    Fault(
+        "sanitize",
+        "a shift by more than a word has",
+        "timers/wheel.pyx",
+        "    return wheel.base + (<uint64_t>digit << wheel.shift)",
+        "    return wheel.base + (<uint64_t>digit << wheel.shift + (64 if digit == 77 else 0))",
+        Sanitized,
+        _tool("from tests.driver import *; run(CONFIGS['growing in a second'], 9000, 1)"),
+        "runtime error: shift exponent",
+    ),
+]
+# Needs an interpreter with the thread sanitizer.
+RACE = Fault(
+    "threads",
+    "a call without the lock",
+    "timers/notifier.pyx",
+    "    @cython.critical_section\n    def notify_at(",
+    "    def notify_at(",
+    Raced,
+    ("-m", "tests.proof.threads", "4", "4000", "1"),
+    "",
+)
+
+
+def noticed(fault: Fault, python: Optional[str] = None, builder: Optional[str] = None) -> Optional[str]:
+    """None where the tool notices the fault; else what went wrong."""
+    arguments = (python, builder) if python else ()
+    with fresh(fault.kind, *arguments) as build:
+        build.edit(fault.path, fault.old, fault.new)
+        build.make()
+        try:
+            build.run(*fault.command, patience=300)
+        except Failed as failed:
+            text = str(failed)
+            reports = [path.read_text(errors="replace") for path in build.folder.glob("race*")]
+            return None if fault.says in text + "".join(reports) else f"says something else:\n{text}"
+        return "says nothing"
+
+
+def uncovered_is_noticed() -> Optional[str]:
+    """A function that nobody calls must be missed by the coverage of lines."""
+    text = "\n\ncdef int planted(int number) noexcept nogil:\n    number += 1\n    return number\n"
+    original = lines.Traced.make
+
+    def planted(build: lines.Traced) -> None:
+        file = build.folder / "timers/wheel.pyx"
+        file.write_text(file.read_text() + text)
+        original(build)
+
+    lines.Traced.make = planted  # type: ignore[method-assign]
+    try:
+        missing, _ = lines.unreached()
+    finally:
+        lines.Traced.make = original  # type: ignore[method-assign]
+    return None if any("number += 1" in line for line in missing) else f"coverage misses a planted line: {missing}"
+
+
+def mutants_are_told_apart() -> Optional[str]:
+    """A deadly mutant must die, and one that changes nothing must live."""
+    deadly = next(mutant for mutant in mutants.all_mutants() if "return wheel.base + (" in mutant.before)
+    idle = deadly._replace(after=deadly.before + "  # the same")
+    with fresh(Quick) as build:
+        build.make()
+        if mutants.verdict(build, idle) is not None:
+            return f"an idle mutant died of: {mutants.verdict(build, idle)}"
+        if mutants.verdict(build, deadly) is None:
+            return f"a deadly mutant lives: {deadly}"
+    return None
