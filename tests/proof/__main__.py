@@ -23,11 +23,11 @@ try:
 
     from tests.proof.pool import Failure, crashes, spread
 except ImportError as error:
-    sys.exit(f"{error}: the tools need the extra `proof`: pip install -e '.[proof]'")
+    sys.exit(f"{error}: the tools need an extra: pip install -e '.[proof]'")
 
 from tests import driver
 from tests.proof import allocations, boundaries, faults, leaks, lines, mutants, reentry, snapshots, states, threads
-from tests.proof.builds import ROOT, Build, Failed, Raced, Sanitized, fresh
+from tests.proof.builds import Build, Failed, Raced, Sanitized, fresh
 
 console = Console()
 # Operations of one run: long enough for large notifiers, short enough to shrink.
@@ -280,20 +280,8 @@ def plant(arguments: Arguments) -> bool:
     return good and report("planted faults", f"{len(checks)} noticed", None, started)
 
 
-def interpreters(arguments: Arguments) -> bool:
-    """tox runs the suite on each interpreter of pyproject.toml; pyenv's are added to the search path."""
-    import subprocess
-
-    started = time.monotonic()
-    found = sorted(Path.home().glob(".pyenv/versions/*/bin"))
-    path = os.pathsep.join([*map(str, found), os.environ.get("PATH", "")])
-    done = subprocess.run([sys.executable, "-m", "tox", "run", "--skip-missing-interpreters", "true"], cwd=ROOT, env={**os.environ, "PATH": path})
-    failure = Failure((), "tox failed") if done.returncode else None
-    return report("interpreters", "every one present (tox names those it lacked)", failure, started)
-
-
 Tool = Callable[[Arguments], bool]
-ALL: dict[str, Tool] = {
+TOOLS: dict[str, Tool] = {
     "operations": operations,
     "boundaries": edges,
     "states": forged,
@@ -306,7 +294,7 @@ ALL: dict[str, Tool] = {
     "coverage": coverage,
     "mutants": mutate,
     "faults": plant,
-    "interpreters": interpreters,
+    "replay": replay,
 }
 
 
@@ -345,7 +333,6 @@ def main() -> None:
     tool.add_argument("--only", default="", help="faults whose description holds this")
     tool.add_argument("--python", help="an interpreter with the thread sanitizer, for the race")
     tool.add_argument("--builder", help="the interpreter that compiles for it")
-    add("interpreters", "the suite on every interpreter")
     tool = add("replay", "repeat and shrink one run of `operations`")
     tool.add_argument("config", choices=driver.CONFIGS)
     tool.add_argument("run_seed", type=int)
@@ -353,9 +340,8 @@ def main() -> None:
     tool.add_argument("--check", action="store_true")
     arguments = parser.parse_args()
     say(f"seed {arguments.seed}")
-    tool_of: dict[str, Tool] = {**ALL, "replay": replay}
     try:
-        good = tool_of[arguments.tool](arguments)
+        good = TOOLS[arguments.tool](arguments)
     except Failed as failed:
         say(str(failed))
         good = False
