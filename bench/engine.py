@@ -41,7 +41,7 @@ except ImportError as error:
 
 UTC = timezone.utc
 NEVER = timedelta(days=1)
-EACH_BATCH = timedelta(0)
+AT_ONCE = timedelta(0)
 Batches = Iterator[list[Any]]
 
 
@@ -65,7 +65,12 @@ class Part(StatelessSourcePartition[Any]):
 
 
 def execute(
-    batches: Batches, build: Any, shards: Optional[int], epoch: timedelta, store: Optional[Path]
+    batches: Batches,
+    build: Any,
+    shards: Optional[int],
+    epoch: timedelta,
+    store: Optional[Path],
+    backup: timedelta = AT_ONCE,
 ) -> list[tuple[str, Any]]:
     """Runs the operator of Bytewax, or with `shards` ours, in one worker; answers what it emitted."""
     emitted: list[tuple[str, Any]] = []
@@ -79,8 +84,7 @@ def execute(
     recovery = None
     if store is not None:
         init_db_dir(store, 1)
-        # Nothing is deleted, so that the epochs can be weighed.
-        recovery = RecoveryConfig(store, NEVER)
+        recovery = RecoveryConfig(store, backup)
     run_main(flow, epoch_interval=epoch, recovery_config=recovery)
     return emitted
 
@@ -124,9 +128,8 @@ def activations(shards: Optional[int], armed: int, seconds: float, recovery: boo
     figures: dict[str, Any] = {}
 
     def batches() -> Batches:
-        for start in range(0, armed, 10_000):
-            yield [(f"key {number}", number * step) for number in range(start, min(start + 10_000, armed))]
-        # The first few pay for the last of the batches above.
+        yield [(f"key {number}", number * step) for number in range(armed)]
+        # The first few pay for the batch above.
         for number in range(3):
             yield [(f"key {number}", number * step)]
         count, started = 0, time.perf_counter()
@@ -249,7 +252,7 @@ def callbacks(name: str) -> dict[str, Any]:
             ]
 
     with tempfile.TemporaryDirectory() as directory:
-        emitted = execute(batches(), logic, shards, EACH_BATCH, Path(directory))
+        emitted = execute(batches(), logic, shards, AT_ONCE, Path(directory))
         stored = store_bytes(Path(directory))
     tokens: dict[str, list[str]] = defaultdict(list)
     for key, token in emitted:
@@ -279,7 +282,8 @@ def written(shards: Optional[int], keys: int, awoken: int) -> dict[str, Any]:
 
     query = "SELECT SUM(LENGTH(ser_change)) FROM snaps WHERE step_id = 'bench.step' GROUP BY snap_epoch"
     with tempfile.TemporaryDirectory() as directory:
-        execute(batches(), Armed, shards, EACH_BATCH, Path(directory))
+        # The states that later ones replace are kept, so that each epoch can be weighed.
+        execute(batches(), Armed, shards, AT_ONCE, Path(directory), backup=NEVER)
         with closing(sqlite3.connect(next(Path(directory).glob("*.sqlite3")))) as connection:
             sizes = [size for (size,) in connection.execute(query + " ORDER BY snap_epoch")]
     # The first epoch brings the keys, and the end of input awakes them all.
@@ -344,7 +348,9 @@ def compare_activations(run: Runner, sizes: list[int], seconds: float) -> tuple[
     for recovery in (False, True):
         for shards in (None, operators.SHARDS):
             for armed in sizes:
-                figures = run("activations", shards=shards, armed=armed, seconds=seconds, recovery=recovery)
+                # Enough of them to see several epochs.
+                length = 5 * seconds if recovery else seconds
+                figures = run("activations", shards=shards, armed=armed, seconds=length, recovery=recovery)
                 if not recovery:
                     each[shards, armed] = figures["each"]
                 table.add_row(
