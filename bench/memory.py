@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import gc
 import json
+import os
 import random
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable
 
 import psutil
 
-from bench.contenders import CONTENDERS
+from bench.contenders import CONTENDERS, MOST
 from bench.workloads import MILLISECOND, MINUTE, START
 
 STATUS, CLEAR_REFS = Path("/proc/self/status"), Path("/proc/self/clear_refs")
@@ -105,6 +108,41 @@ def in_process(job: str, name: str, count: int, argument: object) -> dict[str, f
         raise SystemExit(f"{' '.join(command[1:])} failed: {done.stderr.strip().splitlines()[-1]}")
     figures: dict[str, float] = json.loads(done.stdout)
     return figures
+
+
+# What a row of `measure` has: bytes a timer, megabytes, and bytes each of a million small queues.
+FIGURES = (
+    "bytes a timer",
+    "peak / steady",
+    "MB left, drained in steps",
+    "peak / steady, drained at once",
+    "MB left, drained at once",
+    "one of 0 timers",
+    "one of 2 timers",
+)
+
+
+def measure(count: int, step: Callable[[str], None]) -> Iterator[tuple[str, dict[str, float]]]:
+    """For each contender that can hold so many timers."""
+
+    def row(name: str) -> dict[str, float]:
+        steps, once = (in_process("timers", name, count, how) for how in ("steps", "once"))
+        empty, two = (in_process("notifiers", name, count, size) for size in (0, 2))
+        figures = (
+            steps["steady"] / count,
+            steps["peak"] / steps["steady"],
+            steps["after"] / 1e6,
+            once["peak"] / once["steady"],
+            once["after"] / 1e6,
+            empty["steady"] / count,
+            two["steady"] / count,
+        )
+        return dict(zip(FIGURES, figures))
+
+    names = [name for name in CONTENDERS if count <= MOST.get(name, count)]
+    step(f"{count:,} timers: {', '.join(names)}")
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        yield from zip(names, pool.map(row, names))
 
 
 if __name__ == "__main__":

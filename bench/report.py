@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
+from bench import instructions, memory
 from bench.bars import Row
 from bench.compare import OPERATIONS, Cell, Comparison
 from bench.contenders import MISSING
 from bench.measure import Spread
+from bench.trace import Log, Session
+from bench.workloads import checksum
 
 SNAPSHOTS = ("deepcopy", "dumps", "loads")
 BASE = "heapq"
@@ -108,10 +110,38 @@ def show_bars(console: Console, rows: Iterable[tuple[str, Row | str]]) -> list[R
     return shown
 
 
-def show_figures(console: Console, title: str, headings: list[str], rows: list[list[Any]]) -> None:
-    table = Table(title=title)
-    for heading in headings:
+def show_trace(console: Console, log: Log, ended: list[Session], figures: dict[str, Spread]) -> None:
+    clients = len({client for client, _ in ended})
+    console.print(
+        f"{len(log.requests):,} requests of {clients:,} clients over {log.last - log.requests[0][0]}",
+        f"{log.damaged:,} damaged lines left out; {log.out_of_order:,} lines out of order, sorted by their time",
+        f"{len(ended):,} sessions ended, as the plain model says, in the same order for every contender"
+        f" (checksum {checksum(f'{client} {at}' for client, at in ended):08x})",
+        sep="\n",
+        highlight=False,
+    )
+    table = Table(title=f"Replay: ns a request (times faster than {BASE})")
+    for heading in ("", "median", "spread"):
         table.add_column(heading, justify="left" if heading == "" else "right")
-    for row in rows:
-        table.add_row(*map(str, row))
+    for name, spread in figures.items():
+        gain = figures[BASE].median / spread.median
+        table.add_row(name, f"{short(spread.median)} ({gain:.3g})", f"{short(spread.low)} to {short(spread.high)}")
+    console.print(table)
+
+
+def show_instructions(console: Console, counted: dict[str, dict[str, float]]) -> None:
+    table = Table(title="Instructions an operation, the Python loop included (callgrind)")
+    for heading in ("", *counted):
+        table.add_column(heading, justify="left" if heading == "" else "right")
+    for work in instructions.WORKS:
+        table.add_row(work, *(f"{figures[work]:,.0f}" if work in figures else "-" for figures in counted.values()))
+    console.print(table)
+
+
+def show_memory(console: Console, rows: Iterable[tuple[str, dict[str, float]]]) -> None:
+    table = Table(title="Resident bytes, a process each; tokens excluded, datetimes held by nobody but the queue")
+    for heading in ("", *memory.FIGURES):
+        table.add_column(heading, justify="left" if heading == "" else "right")
+    for name, figures in rows:
+        table.add_row(name, *(f"{figures[figure]:,.1f}" if figure in figures else "-" for figure in memory.FIGURES))
     console.print(table)

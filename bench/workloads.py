@@ -31,6 +31,10 @@ def minute(rng: random.Random, count: int) -> list[int]:
     return [rng.randrange(MINUTE) for _ in range(count)]
 
 
+def six_seconds(rng: random.Random, count: int) -> list[int]:
+    return [rng.randrange(6 * SECOND) for _ in range(count)]
+
+
 def mixed(rng: random.Random, count: int) -> list[int]:
     """95 % within a minute, 5 % to 30 days."""
     return [rng.randrange(MINUTE) if rng.random() < 0.95 else rng.randrange(30 * DAY) for _ in range(count)]
@@ -146,6 +150,8 @@ class Timers:
 
 
 DENSE = Workload("random over a minute")
+# A hundred thousand of these are as dense as a million of those.
+SIX_SECONDS = Workload("random over six seconds", spread=six_seconds)
 MIXED = Workload("95 % within 60 s, 5 % to 30 days", spread=mixed)
 DISTINCT = Workload("distinct times", spread=distinct)
 ONE_MICROSECOND = Workload("in one microsecond", spread=microsecond)

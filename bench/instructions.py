@@ -1,0 +1,136 @@
+"""Instructions an operation, counted by callgrind: the same from run to run, however noisy the machine.
+
+`python -m bench.instructions CONTENDER` under callgrind does all the works of one contender; only the timed loops are
+counted. The timers are as dense as a million in a minute.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Callable
+
+from bench import compiled, loops, workloads
+from bench.contenders import CONTENDERS
+from bench.workloads import DENSE, SIX_SECONDS
+
+COUNT = 100_000
+SMALL = (1, 10, 100, 1000)
+Make = Callable[[], Any]
+# The number of operations, and what does them, all prepared.
+Work = tuple[int, Callable[[], Any]]
+
+
+def insert(make: Make) -> Work:
+    return COUNT, partial(loops.insert, make(), SIX_SECONDS.timers(COUNT))
+
+
+def insert_few(size: int, make: Make) -> Work:
+    return COUNT, partial(loops.insert_each, [make() for _ in range(COUNT // size)], DENSE.timers(size))
+
+
+def filled(make: Make) -> Any:
+    queue = make()
+    loops.insert(queue, SIX_SECONDS.timers(COUNT))
+    return queue
+
+
+def drain(make: Make) -> Work:
+    return COUNT, partial(loops.drain, filled(make), SIX_SECONDS.timers(COUNT).clock[:6001])
+
+
+def drain_at_once(make: Make) -> Work:
+    return COUNT, partial(loops.drain, filled(make), [SIX_SECONDS.timers(COUNT).last])
+
+
+def churn(make: Make) -> Work:
+    work = workloads.churn(SIX_SECONDS, COUNT, COUNT)
+    queue = make()
+    loops.insert(queue, work.initial)
+    return work.operations, partial(loops.churn, queue, work)
+
+
+def next_at(make: Make) -> Work:
+    queue = filled(make)
+    queue.next_at()
+    return COUNT, partial(loops.call, COUNT, queue.next_at)
+
+
+def cancel(make: Make) -> Work:
+    timers = SIX_SECONDS.timers(COUNT)
+    return COUNT, partial(loops.each, filled(make).cancel, list(zip(timers.ats, timers.tokens)))
+
+
+WORKS: dict[str, Callable[[Make], Work]] = {
+    "insert": insert,
+    **{f"insert into notifiers of {size:,}": partial(insert_few, size) for size in SMALL},
+    "next_at": next_at,
+    "drain in 1 ms steps": drain,
+    "drain at once": drain_at_once,
+    "churn": churn,
+    "cancel": cancel,
+}
+FLOOR = "floor: no-op Cython method"
+NAMES = ("MultiNotifier", "heapq", FLOOR)
+# A heap cannot cancel, and a floor keeps nothing.
+CANNOT = {"heapq": ("cancel",), FLOOR: ("drain in 1 ms steps", "drain at once", "churn", "cancel")}
+
+
+def missing() -> str:
+    """Why instructions cannot be counted here, or nothing."""
+    if not shutil.which("valgrind"):
+        return "valgrind is missing (Debian and Ubuntu: apt install valgrind)"
+    return compiled.load("callgrind")[1] or compiled.load("floors")[1]
+
+
+def measure(step: Callable[[str], None]) -> dict[str, dict[str, float]]:
+    """For each contender, the instructions an operation of each work."""
+    step(f"under callgrind: {', '.join(NAMES)}")
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return dict(zip(NAMES, pool.map(in_callgrind, NAMES)))
+
+
+def in_callgrind(name: str) -> dict[str, float]:
+    with TemporaryDirectory() as folder:
+        out = Path(folder, "out")
+        callgrind = ["valgrind", "--tool=callgrind", "--instr-atstart=no", f"--callgrind-out-file={out}"]
+        done = subprocess.run(
+            [*callgrind, sys.executable, "-m", "bench.instructions", name],
+            capture_output=True,
+            text=True,
+            env={**os.environ, "PYTHONHASHSEED": "0"},
+            cwd=Path(__file__).parents[1],
+        )
+        if done.returncode:
+            raise SystemExit(f"callgrind failed: {done.stderr.strip().splitlines()[-1]}")
+        operations: dict[str, int] = json.loads(done.stdout)
+        dumps = [path.read_text() for path in Path(folder).glob("out.*")]
+    counted = {}
+    for dump in dumps:
+        trigger, totals = re.search(r"Client Request: (.+)", dump), re.search(r"totals: (\d+)", dump)
+        if trigger and totals:
+            counted[trigger[1]] = int(totals[1]) / operations[trigger[1]]
+    return counted
+
+
+def main(name: str) -> None:
+    make = compiled.load("floors")[0].Floor if name == FLOOR else CONTENDERS[name]  # type: ignore[union-attr]
+    counter: Any = compiled.load("callgrind")[0]
+    operations = {}
+    for work, prepare in WORKS.items():
+        if work not in CANNOT.get(name, ()):
+            operations[work], loop = prepare(make)
+            counter.count(work.encode(), loop)
+    print(json.dumps(operations))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
