@@ -11,7 +11,7 @@ from typing import Any, Callable, Optional
 
 import bytewax.operators as op
 from bytewax.dataflow import Dataflow
-from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
+from bytewax.inputs import AbortExecution, FixedPartitionedSource, StatefulSourcePartition
 from bytewax.operators import StatefulBatchLogic
 from bytewax.recovery import RecoveryConfig
 from bytewax.testing import TestingSink, cluster_main
@@ -109,12 +109,15 @@ class Scripted(StatefulBatchLogic[Any, Any, Any]):
 
 
 class Steps(FixedPartitionedSource[Any, int]):
-    """Emits batch after batch, each once `ready(journal)`; then ends."""
+    """Emits batch after batch, each once `ready(journal)`; then ends, or aborts the execution."""
 
-    def __init__(self, batches: Sequence[Batch], ready: Callable[[Journal], bool], journal: Journal) -> None:
+    def __init__(
+        self, batches: Sequence[Batch], ready: Callable[[Journal], bool], journal: Journal, abort: bool
+    ) -> None:
         self.batches = batches
         self.ready = ready
         self.journal = journal
+        self.end: type[Exception] = AbortExecution if abort else StopIteration
 
     def list_parts(self) -> list[str]:
         return ["steps"]
@@ -135,7 +138,7 @@ class StepsPart(StatefulSourcePartition[Any, int]):
                 raise TimeoutError(f"batch {self.number} waits in vain: {self.source.journal}")
             return []
         if self.number == len(self.source.batches):
-            raise StopIteration
+            raise self.source.end
         batch = self.source.batches[self.number]
         self.number += 1
         with self.source.journal.lock:
@@ -160,6 +163,7 @@ def run(
     name: str = "stateful_batch",
     ready: Callable[[Journal], bool] = Journal.quiet,
     late: bool = False,
+    abort: bool = False,
     workers: int = 1,
     epoch: timedelta = timedelta(hours=1),
     store: Optional[Path] = None,
@@ -180,7 +184,7 @@ def run(
         return item
 
     flow = Dataflow("flow")
-    stream = op.input("input", flow, Steps(batches, ready, journal))
+    stream = op.input("input", flow, Steps(batches, ready, journal, abort))
     if late:
         stream = op.map("hold", stream, hold)
     stream = getattr(module, name)("step", stream, builder or (lambda state: Scripted(journal, state)), **shards)

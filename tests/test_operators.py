@@ -599,6 +599,23 @@ def test_another_number_of_shards_is_refused(store: Path) -> None:
     run(timers.operators, batches, store=store, shards=8)
 
 
+@alike
+def test_keys_that_stay_asleep_keep_their_states(module: Any, store: Path) -> None:
+    first = [[item(key, "at", 3600) for key in "abc"]]
+    run(module, first, store=store)
+    before = states(store)
+    # No end of input, which would awake them all; several epochs, in which only one is awoken.
+    batches = [*first, [item("a")], [item("a")], [item("b", "discard")], []]
+    result = run(module, batches, store=store, epoch=NO_WAIT, abort=True)
+    assert kinds(result, "c") == ["restored", "notify_at"]
+    after = states(store)
+    assert sorted(after) == ["a", "c"]
+    assert after["c"] == before["c"]
+    assert after["a"] != before["a"]
+    result = run(module, batches, store=store)
+    assert kinds(result, "c")[0] == "restored"
+
+
 def test_a_damaged_state_names_the_step_and_the_key(store: Path) -> None:
     run(timers.operators, [[item("the key")]], store=store)
     for part in store.glob("*.sqlite3"):

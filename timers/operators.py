@@ -27,17 +27,17 @@ from typing import Any, Callable, Generic, Optional, SupportsIndex, TypeVar
 from timers.notifier import MultiNotifier
 
 try:
-    from bytewax import operators as engine
-    from bytewax.dataflow import operator as engine_operator
+    from bytewax.dataflow import operator as bytewax_operator
     from bytewax.errors import BytewaxRuntimeError
-    from bytewax.operators import KeyedStream, StatefulBatchLogic, StatefulLogic
+    from bytewax.operators import KeyedStream, StatefulBatchLogic, StatefulLogic, flat_map_batch
+    from bytewax.operators import stateful_batch as bytewax_stateful_batch
 
-    if list(inspect.signature(engine.stateful_batch).parameters) != ["step_id", "up", "builder"]:
+    if list(inspect.signature(bytewax_stateful_batch).parameters) != ["step_id", "up", "builder"]:
         raise ImportError("bytewax.operators.stateful_batch takes other parameters")
 except ImportError as error:
     raise ImportError(
         f"timers.operators needs Bytewax 0.21 ({error}): pip install 'multinotifier[bytewax]' on CPython 3.9 to 3.12"
-    ) from error
+    ) from None
 
 __all__ = ["SHARDS", "KeyedStream", "StatefulBatchLogic", "StatefulLogic", "stateful", "stateful_batch"]
 
@@ -84,13 +84,13 @@ def stateful_batch(
     def keys(items: list[tuple[str, tuple[str, W]]]) -> list[tuple[str, W]]:
         return [pair for _, pair in items]
 
-    sharded = engine.stateful_batch(step_id, engine.flat_map_batch(f"{step_id}:shard", up, shard), build)
+    sharded = bytewax_stateful_batch(step_id, flat_map_batch(f"{step_id}:shard", up, shard), build)
     # The functions above run only once the dataflow does.
     step = sharded.stream_id.rpartition(".")[0]
-    return engine.flat_map_batch(f"{step_id}:keys", sharded, keys)
+    return flat_map_batch(f"{step_id}:keys", sharded, keys)
 
 
-@engine_operator
+@bytewax_operator
 def stateful(
     step_id: str,
     up: KeyedStream[V],
