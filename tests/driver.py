@@ -14,7 +14,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, timezone, tzinfo
-from typing import Any, Callable, NamedTuple, Optional
+from typing import Any, Callable, NamedTuple
 
 from tests.model import BEGINNING, END, FIRST, LAST, MICROSECOND, instant, moment
 from tests.oracle import NUMBER_BITS, Oracle
@@ -41,10 +41,16 @@ def boundary(micros: int, shift: int, origin: int) -> int:
 
 def _clocks() -> list[datetime]:
     """The extremes, before 1970, 1970, today; near each the boundary of each level with its neighbours."""
-    places = [BEGINNING, END, *(instant(at) for at in (EPOCH - timedelta(days=9000), EPOCH - MICROSECOND, EPOCH, TODAY))]
+    places = [
+        BEGINNING,
+        END,
+        *(instant(at) for at in (EPOCH - timedelta(days=9000), EPOCH - MICROSECOND, EPOCH, TODAY)),
+    ]
     times = set(places)
     for place in places:
-        times |= {boundary(place, shift, origin) + step for shift in SHIFTS[::8] for origin in ORIGINS for step in STEPS}
+        times |= {
+            boundary(place, shift, origin) + step for shift in SHIFTS[::8] for origin in ORIGINS for step in STEPS
+        }
         # The levels below a millisecond.
         times |= {place // 32 * 32 + step for step in (-1, 0, 1, 32)}
     return [moment(micros) for micros in sorted(times) if BEGINNING <= micros <= END]
@@ -56,13 +62,13 @@ CLOCKS = _clocks()
 class Folded(tzinfo):
     """Of each two wall-clock equal times the second (`fold`) is an hour later."""
 
-    def utcoffset(self, at: Optional[datetime]) -> timedelta:
+    def utcoffset(self, at: datetime | None) -> timedelta:
         return timedelta(hours=1 - at.fold if at else 1)
 
-    def dst(self, at: Optional[datetime]) -> timedelta:
+    def dst(self, at: datetime | None) -> timedelta:
         return self.utcoffset(at)
 
-    def tzname(self, at: Optional[datetime]) -> str:
+    def tzname(self, at: datetime | None) -> str:
         return "Folded"
 
 
@@ -82,7 +88,7 @@ class Stamp(datetime):
     def __sub__(self, other: Any) -> Any:
         raise AssertionError("a subclass was subtracted")
 
-    __add__ = __sub__  # type: ignore[assignment]
+    __add__ = __sub__
 
 
 class Label:
@@ -112,7 +118,7 @@ class Sub(MultiNotifier[Any]):
 
 @dataclass(frozen=True)
 class Config:
-    """Where the clock starts, how far timers and clock move, what times and tokens look like, what is done how often."""
+    """Where the clock starts, how far timers and clock move, what times and tokens look like, what is done."""
 
     start: datetime = TODAY
     # Timers lie up to `spread` after the clock, and a sixteenth of it before; the clock moves up to `step`.
@@ -129,7 +135,7 @@ class Config:
     # Twins that live on beside the notifier in use.
     twins: int = 3
     # In place of the usual weights.
-    weights: Optional[dict[str, int]] = None
+    weights: dict[str, int] | None = None
 
 
 # What costs as much as there are timers is rare, so that volume stays affordable.
@@ -169,18 +175,26 @@ CONFIGS = {
     "far past": Config(start=FIRST + timedelta(seconds=5), backwards=0.3),
     "far future": Config(start=LAST - timedelta(seconds=30), backwards=0.4),
     "before 1970": Config(start=EPOCH - timedelta(seconds=2), step=timedelta(milliseconds=20)),
-    "growing": Config(weights={**USUAL, "notify_at": 1500, "notify_many": 30, "due": 15, "slice": 15, "copy": 1, "clear": 0}),
+    "growing": Config(
+        weights={**USUAL, "notify_at": 1500, "notify_many": 30, "due": 15, "slice": 15, "copy": 1, "clear": 0}
+    ),
     "growing in a second": Config(
         spread=timedelta(seconds=1), weights={**USUAL, "notify_many": 45, "due": 9, "slice": 150, "copy": 1, "clear": 0}
     ),
     "small": Config(spread=timedelta(seconds=2), weights={**USUAL, "notify_at": 200, "notify_many": 0, "copy": 60}),
-    "copies": Config(spread=timedelta(seconds=9), twins=6, weights={**USUAL, "copy": 60, "switch": 90, "keep": 12, "restore": 12}),
+    "copies": Config(
+        spread=timedelta(seconds=9), twins=6, weights={**USUAL, "copy": 60, "switch": 90, "keep": 12, "restore": 12}
+    ),
     "cancelling": Config(weights={**USUAL, "due": 9, "cancel": 500, "reschedule": 500}),
-    "slices": Config(spread=timedelta(seconds=3), weights={**USUAL, "notify_many": 40, "due": 9, "slice": 300, "due_items": 150}),
+    "slices": Config(
+        spread=timedelta(seconds=3), weights={**USUAL, "notify_many": 40, "due": 9, "slice": 300, "due_items": 150}
+    ),
     "naive": Config(times="naive", jumps=0.05, backwards=0.2),
     "aware or naive": Config(times="either", weights={**USUAL, "clear": 60}),
     "zones": Config(times="zones"),
-    "zones at the ends": Config(times="zones", spread=timedelta(days=900_000), step=timedelta(days=9000), jumps=0.3, backwards=0.5),
+    "zones at the ends": Config(
+        times="zones", spread=timedelta(days=900_000), step=timedelta(days=9000), jumps=0.3, backwards=0.5
+    ),
     "datetime subclass": Config(times="stamps"),
     "equal tokens": Config(tokens="equal", spread=timedelta(microseconds=60), step=timedelta(microseconds=7)),
     "labels": Config(tokens="labels", spread=timedelta(milliseconds=3), step=timedelta(microseconds=90)),
@@ -228,6 +242,9 @@ COPIERS: dict[str, tuple[bool, Callable[[Any], Any]]] = {
 class _Broken(tzinfo):
     def utcoffset(self, at: Any) -> timedelta:
         raise ZeroDivisionError
+
+    dst = utcoffset
+    tzname = utcoffset  # type: ignore[assignment]
 
 
 BROKEN = datetime(2026, 1, 1, tzinfo=_Broken())
@@ -284,20 +301,23 @@ class Stage:
 
     def __init__(self, config: Config, notifier: Any = None) -> None:
         self.config = config
-        self.notifier = (Sub("k") if config.subclass else MultiNotifier()) if notifier is None else notifier
+        if notifier is None:
+            notifier = Sub("k") if config.subclass else MultiNotifier()
+        self.notifier: Any = notifier
         self.oracle = Oracle()
         self.others: list[tuple[Any, Oracle]] = []
-        self.kept: Optional[tuple[Any, Oracle]] = None
-        self.iterator: Optional[tuple[Iterator[Any], Oracle, int, Iterator[Any]]] = None
+        self.kept: tuple[Any, Oracle] | None = None
+        self.iterator: tuple[Iterator[Any], Oracle, int, Iterator[Any]] | None = None
         self.textual = config.tokens in TEXTUAL
-        self.soonest: tuple[Optional[int], bool, Optional[datetime]] = (None, False, None)
+        self.soonest: tuple[int | None, bool, datetime | None] = (None, False, None)
 
     def compare(self) -> None:
         """What must hold after every operation."""
         soonest, naive = self.oracle.next_at(), self.oracle.naive
         if soonest != self.soonest[0] or naive != self.soonest[1]:
             self.soonest = soonest, naive, None if soonest is None else moment(soonest, naive)
-        answer, expected = self.notifier.next_at(), self.soonest[2]
+        answer: Any = self.notifier.next_at()
+        expected = self.soonest[2]
         assert answer == expected, f"next_at() is {answer!r}, not {expected!r}"
         if expected is not None and expected.tzinfo is UTC:
             assert answer.tzinfo is UTC, f"next_at() is {answer!r}: not in UTC"
@@ -330,7 +350,7 @@ class Stage:
     def slice(self, micros: int, now: datetime, limit: int) -> None:
         self.same(self.notifier.due(now, limit), self.oracle.due(micros, limit))
 
-    def due_items(self, micros: int, now: datetime, limit: Optional[int]) -> None:
+    def due_items(self, micros: int, now: datetime, limit: int | None) -> None:
         expected = self.moments(self.oracle.due_items(micros, limit))
         self.same(self.notifier.due_items(now=now, limit=limit), expected)
 
@@ -467,7 +487,8 @@ class Stage:
 
     def finish(self) -> None:
         """Every notifier that is left gives the rest of its future."""
-        for self.notifier, self.oracle in [*self.others, (self.notifier, self.oracle)]:
+        for notifier, oracle in [*self.others, (self.notifier, self.oracle)]:
+            self.notifier, self.oracle = notifier, oracle
             self.compare()
             end = END if self.oracle.naive else END + DAY - 1
             self.due(end, moment(end, self.oracle.naive))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta, timezone
-from typing import Any, Optional
+from typing import Any
 
 MICROSECOND = timedelta(microseconds=1)
 
@@ -44,7 +44,7 @@ class Model:
         if len({at.utcoffset() is None for at in [*pending, *times]}) > 1:
             raise TypeError("can't compare offset-naive and offset-aware datetimes")
 
-    def _find(self, at: datetime, token: Any) -> Optional[int]:
+    def _find(self, at: datetime, token: Any) -> int | None:
         self._refuse_mixed(at)
         for place, (pending, held) in enumerate(self.timers):
             if instant(pending) == instant(at) and (held is token or held == token):
@@ -69,10 +69,10 @@ class Model:
     def __iter__(self) -> Iterator[tuple[datetime, Any]]:
         return iter([(moment(instant(at), at.utcoffset() is None), token) for at, token in self._sorted()])
 
-    def next_at(self) -> Optional[datetime]:
+    def next_at(self) -> datetime | None:
         return next(iter(self))[0] if self.timers else None
 
-    def due_items(self, now: datetime, limit: Optional[int] = None) -> list[tuple[datetime, Any]]:
+    def due_items(self, now: datetime, limit: int | None = None) -> list[tuple[datetime, Any]]:
         self._refuse_mixed(now)
         if limit is not None and limit < 0:
             raise ValueError("limit must not be negative")
@@ -83,7 +83,7 @@ class Model:
         self.timers = [timer for timer in self.timers if id(timer) not in taken]
         return items
 
-    def due(self, now: datetime, limit: Optional[int] = None) -> list[Any]:
+    def due(self, now: datetime, limit: int | None = None) -> list[Any]:
         return [token for _, token in self.due_items(now, limit)]
 
     def __contains__(self, pair: tuple[datetime, Any]) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from bisect import bisect_left, insort
 from collections.abc import Iterable
-from typing import Any, Optional
+from typing import Any
 
 # A key is the instant in microseconds above, and the number of the insertion below.
 NUMBER_BITS = 40
@@ -37,10 +37,10 @@ class Oracle:
     def items(self) -> list[tuple[int, Any]]:
         return [(key >> NUMBER_BITS, self.tokens[key]) for key in self.keys]
 
-    def next_at(self) -> Optional[int]:
+    def next_at(self) -> int | None:
         return self.keys[0] >> NUMBER_BITS if self.keys else None
 
-    def _take(self, now: int, limit: Optional[int]) -> list[int]:
+    def _take(self, now: int, limit: int | None) -> list[int]:
         end = bisect_left(self.keys, (now + 1) << NUMBER_BITS)
         taken = self.keys[: end if limit is None else min(end, limit)]
         if taken:
@@ -48,13 +48,13 @@ class Oracle:
             self.changes += 1
         return taken
 
-    def due_items(self, now: int, limit: Optional[int] = None) -> list[tuple[int, Any]]:
+    def due_items(self, now: int, limit: int | None = None) -> list[tuple[int, Any]]:
         return [(key >> NUMBER_BITS, self.tokens.pop(key)) for key in self._take(now, limit)]
 
-    def due(self, now: int, limit: Optional[int] = None) -> list[Any]:
+    def due(self, now: int, limit: int | None = None) -> list[Any]:
         return [self.tokens.pop(key) for key in self._take(now, limit)]
 
-    def _find(self, instant: int, token: Any) -> Optional[int]:
+    def _find(self, instant: int, token: Any) -> int | None:
         place = bisect_left(self.keys, instant << NUMBER_BITS)
         while place < len(self.keys) and self.keys[place] >> NUMBER_BITS == instant:
             held = self.tokens[self.keys[place]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import subprocess
 import sys
@@ -12,7 +13,8 @@ from typing import Any, Callable, Generic, TypeVar
 import pytest
 
 import timers
-from tests.driver import FIRST, LAST, MICROSECOND, UTC
+from tests.driver import UTC
+from tests.model import FIRST, LAST, MICROSECOND
 from timers import MultiNotifier
 
 U = TypeVar("U")
@@ -104,7 +106,13 @@ def test_naive_and_aware_never_mix(right: datetime, wrong: datetime) -> None:
 
 
 def test_emptied_in_any_way_takes_either_kind() -> None:
-    for empty in (lambda n: n.due(NOON), lambda n: n.due_items(NOON, 1), lambda n: n.cancel(NOON, 1), lambda n: n.clear()):
+    empties: list[Callable[[MultiNotifier[int]], Any]] = [
+        lambda n: n.due(NOON),
+        lambda n: n.due_items(NOON, 1),
+        lambda n: n.cancel(NOON, 1),
+        lambda n: n.clear(),
+    ]
+    for empty in empties:
         n = MultiNotifier([(NOON, 1)])
         empty(n)
         n.notify_many([NAIVE], [2])
@@ -145,9 +153,10 @@ def test_limits() -> None:
             for negative in (-1, -(10**30)):
                 with pytest.raises(ValueError, match="limit"):
                     due(at, negative)
+            bad: Any
             for bad in (1.5, "1", b"", []):
                 with pytest.raises(TypeError):
-                    due(at, bad)  # type: ignore[call-overload]
+                    due(at, bad)
     assert n.due(NOON, 10**30) == [6, 7, 8]
     with pytest.raises(ValueError, match="limit"):
         n.due(NOON, -1)
@@ -176,16 +185,17 @@ def test_bulk_is_all_or_nothing(pending: int) -> None:
     for ats, tokens in (([NOON], [1, 2]), ([NOON, NOON], [1]), (iter([]), [1])):
         with pytest.raises(ValueError, match="length"):
             n.notify_many(ats, tokens)
+    bad: Any
     for bad in ([NOON, None], [NOON] * 200 + [5], [NOON, NAIVE]):
         with pytest.raises(TypeError):
             n.notify_many(bad, range(len(bad)))
     for bad in (5, None):
         with pytest.raises(TypeError):
-            n.notify_many(bad, [])  # type: ignore[arg-type]
+            n.notify_many(bad, [])
         with pytest.raises(TypeError):
-            n.notify_many([], bad)  # type: ignore[arg-type]
+            n.notify_many([], bad)
         with pytest.raises(TypeError):
-            MultiNotifier(bad)  # type: ignore[arg-type]
+            MultiNotifier(bad)
     with pytest.raises(ZeroDivisionError):
         n.notify_many(broken([NOON]), [1])
     with pytest.raises(ZeroDivisionError):
@@ -233,7 +243,7 @@ def test_notifiers_from_other_queues() -> None:
     assert MultiNotifier(pairs).due(LAST) == expected
     assert MultiNotifier((at, token) for at, _, token in sorted(heap)).due(LAST) == expected
     assert MultiNotifier(MultiNotifier(pairs)).due(LAST) == expected
-    assert MultiNotifier([[NOON, 1]]).due(NOON) == [1]  # type: ignore[list-item]
+    assert MultiNotifier([[NOON, 1]]).due(NOON) == [1]  # type: ignore[arg-type]
 
 
 def test_cancel_takes_the_first_equal() -> None:
@@ -264,10 +274,9 @@ def test_reschedule_goes_behind_its_equals() -> None:
 def test_membership_of_anything_else() -> None:
     n = MultiNotifier([(NOON, 1)])
     for other in (5, None, (NOON,), (NOON, 1, 2), "ab", NOON):
-        try:
+        # TypeError is as clear an answer.
+        with contextlib.suppress(TypeError):
             assert other not in n
-        except TypeError:
-            pass  # as clear an answer
     assert [NOON, 1] in n or (NOON, 1) in n
 
 
@@ -281,7 +290,7 @@ CHANGES: list[Callable[[MultiNotifier[Any]], Any]] = [
     lambda n: n.reschedule(NOON, "a", NOON),
     lambda n: n.clear(),
     lambda n: n.__setstate__(copy.copy(n).__reduce_ex__(2)[2]),
-    lambda n: (n.notify_at(NOON, "x"), n.cancel(NOON, "x")),
+    lambda n: n.notify_at(NOON, "x") or n.cancel(NOON, "x"),  # type: ignore[func-returns-value]
 ]
 NO_CHANGES: list[Callable[[MultiNotifier[Any]], Any]] = [
     lambda n: n.next_at(),

@@ -13,8 +13,9 @@ from typing import Any, Callable, Generic
 
 import pytest
 
-from tests.driver import COPIERS, LAST, Sub
+from tests.driver import COPIERS, Sub
 from tests.golden import FOLDER, FORMAT, RECIPES, rounds
+from tests.model import LAST
 from tests.proof.states import forge, good_states
 from tests.test_contract import NAIVE, NOON, Keyed, U, later
 from timers import MultiNotifier
@@ -27,7 +28,9 @@ PROTOCOLS = range(2, pickle.HIGHEST_PROTOCOL + 1)
 def test_copies_have_the_same_future_and_are_independent(size: int, kind: str) -> None:
     start = NAIVE if kind == "naive" else NOON
     spread = 1 if kind == "crowd" else 100
-    pairs: list[tuple[datetime, Any]] = [(start + (later(number * 7 % spread) - NOON), str(number)) for number in range(size)]
+    pairs: list[tuple[datetime, Any]] = [
+        (start + (later(number * 7 % spread) - NOON), str(number)) for number in range(size)
+    ]
     if kind == "mutable":
         pairs = [(at, [token]) for at, token in pairs]
     if kind == "one mutable" and pairs:
@@ -98,7 +101,9 @@ def test_equal_times_keep_their_order_in_copies() -> None:
 
 def test_one_mutable_token_among_atoms_is_really_copied() -> None:
     mutable: list[Any] = []
-    n: MultiNotifier[Any] = MultiNotifier([(later(number), number) for number in range(1000)] + [(later(2000), mutable)])
+    n: MultiNotifier[Any] = MultiNotifier(
+        [(later(number), number) for number in range(1000)] + [(later(2000), mutable)]
+    )
     mutable.append(n)
     twin = copy.deepcopy(n)
     token = twin.due(LAST)[-1]
@@ -108,7 +113,16 @@ def test_one_mutable_token_among_atoms_is_really_copied() -> None:
 
 
 @pytest.mark.parametrize(
-    "token", [([],), (1, (2, [3])), (("a",), {}), Sub("k"), frozenset([(1,)]), bytearray(b"x"), type("E", (str,), {"x": []})("e")]
+    "token",
+    [
+        ([],),
+        (1, (2, [3])),
+        (("a",), {}),
+        Sub("k"),
+        frozenset([(1,)]),
+        bytearray(b"x"),
+        type("E", (str,), {"x": []})("e"),
+    ],
 )
 def test_what_hides_a_mutable_token(token: Any) -> None:
     """A tuple of anything mutable, a subclass of an atom: shared only where it may be."""
@@ -122,20 +136,21 @@ def test_deepcopy_knows_the_memo() -> None:
     shared: list[Any] = [1]
     n: MultiNotifier[Any] = MultiNotifier([(NOON, shared), (NOON, shared)])
     m: MultiNotifier[Any] = MultiNotifier([(NOON, 1)])
-    one, two, token, atom, again = copy.deepcopy([n, n, shared, m, m])
+    everything: list[Any] = [n, n, shared, m, m]
+    one, two, token, atom, again = copy.deepcopy(everything)
     first, second = one.due(NOON)
     assert one is two and first is second is token and token is not shared and atom is again
 
 
 def test_subclasses_keep_their_attributes() -> None:
-    n = Keyed[int]("k")
-    n.extra = [n]  # type: ignore[attr-defined]
+    n: Any = Keyed[int]("k")
+    n.extra = [n]
     n.notify_at(NOON, 1)
     assert hasattr(n, "__orig_class__")
     for deep, make in COPIERS.values():
-        twin = make(n)
-        assert type(twin) is Keyed and twin.key == "k" and list(twin) == [(NOON, 1)]
-        assert (twin.extra is n.extra) is not deep  # type: ignore[attr-defined]
+        twin: Any = make(n)
+        assert twin.__class__ is Keyed and twin.key == "k" and list(twin) == [(NOON, 1)]
+        assert (twin.extra is n.extra) is not deep
         assert not deep or twin.extra[0] is twin
     state = pickle.dumps(n)
     assert b"__orig_class__" not in state and b"GenericAlias" not in state
@@ -143,37 +158,36 @@ def test_subclasses_keep_their_attributes() -> None:
 
 class Private(MultiNotifier[U], Generic[U]):
     __slots__ = ("__hidden", "empty")
+    __hidden: list[int]
 
     def __init__(self) -> None:
         raise AssertionError("copying and unpickling never call __init__")
 
-    @classmethod
-    def make(cls) -> Any:
-        self = cls.__new__(cls)
+    def hide(self) -> None:
         self.__hidden = [1]
-        return self
 
-    @property
-    def hidden(self) -> Any:
+    def hidden(self) -> list[int]:
         return self.__hidden
 
 
 def test_slots_and_constructors() -> None:
-    n = Private.make()
+    n: Private[str] = Private.__new__(Private)
+    n.hide()
     n.notify_at(NOON, "a")
     for _, make in COPIERS.values():
-        twin = make(n)
-        assert twin.hidden == [1] and not hasattr(twin, "empty") and twin.due(NOON) == ["a"]
+        twin: Any = make(n)
+        assert twin.hidden() == [1] and not hasattr(twin, "empty") and twin.due(NOON) == ["a"]
 
 
 def test_pickles_name_no_class_but_ours() -> None:
     n: MultiNotifier[Any] = MultiNotifier((later(number), number) for number in range(100))
     for protocol in PROTOCOLS:
-        names, strings = set(), []
+        names: set[str] = set()
+        strings: list[str] = []
         for opcode, argument, _ in pickletools.genops(pickle.dumps(n, protocol)):
             strings += [argument] if isinstance(argument, str) else []
             if opcode.name == "GLOBAL":
-                names.add(argument.split()[0])
+                names.add(str(argument).split()[0])
             elif opcode.name == "STACK_GLOBAL":
                 names.add(strings[-2])
         # Protocol 2 has no bytes of its own: it writes a call of `_codecs.encode`.
@@ -228,7 +242,9 @@ def test_forged_states() -> None:
     forge(random.Random(1), 20_000)
 
 
-@pytest.mark.parametrize("state", [None, (), (1,), [], {}, "state", b"", 5, object(), (None,) * 4, (None,) * 5, (1, 2, 3, 4, 5, 6)])
+@pytest.mark.parametrize(
+    "state", [None, (), (1,), [], {}, "state", b"", 5, object(), (None,) * 4, (None,) * 5, (1, 2, 3, 4, 5, 6)]
+)
 def test_no_state_at_all(state: Any) -> None:
     n: MultiNotifier[int] = MultiNotifier([(NOON, 1)])
     with pytest.raises((TypeError, ValueError)):

@@ -13,11 +13,22 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from tests.driver import CLOCKS, CONFIGS, EPOCH, LAST, MICROSECOND, TICK, USUAL, Operation, replay, run, shrink
-from tests.model import BEGINNING, END, Model, instant, moment
+from tests.driver import CLOCKS, CONFIGS, EPOCH, TICK, USUAL, Operation, replay, run, shrink
+from tests.model import BEGINNING, END, LAST, MICROSECOND, Model, instant, moment
 from timers import MultiNotifier
 
-MODELLED = "notify_at due slice due_items cancel reschedule notify_many contains items clear".split()
+MODELLED = [
+    "notify_at",
+    "due",
+    "slice",
+    "due_items",
+    "cancel",
+    "reschedule",
+    "notify_many",
+    "contains",
+    "items",
+    "clear",
+]
 
 
 @pytest.mark.parametrize("name", CONFIGS)
@@ -102,7 +113,9 @@ class Machine(RuleBasedStateMachine):
         st.sampled_from(CLOCKS),
         st.datetimes(timezones=st.timezones() | st.none().map(lambda _: EPOCH.tzinfo)),
     ).filter(lambda at: BEGINNING <= instant(at) <= END)
-    tokens = st.one_of(st.integers(0, 3), st.sampled_from([True, 1.0, "a", None, (1,)]), st.lists(st.integers(), max_size=1))
+    tokens = st.one_of(
+        st.integers(0, 3), st.sampled_from([True, 1.0, "a", None, (1,)]), st.lists(st.integers(), max_size=1)
+    )
 
     def __init__(self) -> None:
         super().__init__()
@@ -159,7 +172,8 @@ class Machine(RuleBasedStateMachine):
 
     def chosen(self, data: Any, at: datetime, token: Any, pending: bool) -> tuple[datetime, Any]:
         if pending and len(self.model):
-            return data.draw(st.sampled_from(self.model.timers))
+            at, token = data.draw(st.sampled_from(self.model.timers))
+            return at, token
         return self.dress(at), token
 
     @rule()

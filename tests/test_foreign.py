@@ -7,11 +7,12 @@ import gc
 import itertools
 import random
 import weakref
-from typing import Any
+from typing import Any, Callable
 
 import pytest
 
-from tests.driver import LAST, Sub
+from tests.driver import Sub
+from tests.model import LAST
 from tests.proof import allocations, reentry
 from tests.test_contract import NOON, later
 from timers import MultiNotifier
@@ -20,7 +21,8 @@ from timers import MultiNotifier
 @pytest.mark.parametrize("size", [1, 2, 40, 1000])
 @pytest.mark.parametrize("kind", [MultiNotifier, Sub])
 def test_cycles_are_collected(size: int, kind: Any) -> None:
-    for wrap in (lambda n: n, lambda n: [n], lambda n: (n, []), lambda n: {"n": n}):
+    wraps: list[Callable[[Any], Any]] = [lambda n: n, lambda n: [n], lambda n: (n, []), lambda n: {"n": n}]
+    for wrap in wraps:
         n = MultiNotifier() if kind is MultiNotifier else Sub("k")
         n.notify_many([later(number) for number in range(size)], ["x"] * size)
         n.notify_at(NOON, wrap(n))

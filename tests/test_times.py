@@ -5,12 +5,12 @@ from __future__ import annotations
 import subprocess
 import sys
 from datetime import datetime, timedelta, timezone, tzinfo
-from typing import Any, Callable, Optional
+from typing import Any, Callable
 
 import pytest
 
-from tests.driver import CLOCKS, EPOCH, FIRST, LAST, MICROSECOND, TICK, UTC, Folded, Stamp
-from tests.model import instant, moment
+from tests.driver import CLOCKS, EPOCH, TICK, UTC, Folded, Stamp
+from tests.model import FIRST, LAST, MICROSECOND, instant, moment
 from tests.test_contract import MIXED, NAIVE, NOON, TIMED
 from timers import MultiNotifier
 
@@ -107,7 +107,12 @@ def test_a_zone_without_an_offset_is_naive() -> None:
 
 @pytest.mark.parametrize(
     ("answer", "error"),
-    [(ZeroDivisionError(), ZeroDivisionError), (5, TypeError), (timedelta(days=1), ValueError), (timedelta(days=-1), ValueError)],
+    [
+        (ZeroDivisionError(), ZeroDivisionError),
+        (5, TypeError),
+        (timedelta(days=1), ValueError),
+        (timedelta(days=-1), ValueError),
+    ],
 )
 @pytest.mark.parametrize("pending", [0, 1])
 def test_bad_zones_change_nothing(answer: Any, error: type[Exception], pending: int) -> None:
@@ -133,7 +138,11 @@ def test_pandas() -> None:
     n = MultiNotifier([(more, 1)])
     assert n.next_at() == NOON + MICROSECOND and type(n.next_at()) is datetime
     # Rounded down for `now`, up for everything else: never early.
-    assert n.due(more) == [] and n.due_items(more) == [] and n.due(pandas.Timestamp("2026-01-01T12:00:00.000000999Z")) == []
+    assert (
+        n.due(more) == []
+        and n.due_items(more) == []
+        and n.due(pandas.Timestamp("2026-01-01T12:00:00.000000999Z")) == []
+    )
     assert (more, 1) in n and (whole, 1) not in n and not n.cancel(whole, 1)
     assert n.reschedule(more, 1, pandas.Timestamp("2026-01-01T12:00:00.000001001Z"))
     assert n.next_at() == NOON + 2 * MICROSECOND
@@ -216,7 +225,9 @@ def test_datetime64_refuses_the_whole_batch(pending: int) -> None:
     numpy = pytest.importorskip("numpy")
     before = [(NOON, number) for number in range(pending)]
     n: MultiNotifier[int] = MultiNotifier(before)
-    bad: list[tuple[list[Any], str]] = [([bad], unit) for bad in ("NaT", "10000-01-01", "0000-12-31") for unit in ("us", "ms", "s", "D", "Y")]
+    bad: list[tuple[list[Any], str]] = [
+        ([bad], unit) for bad in ("NaT", "10000-01-01", "0000-12-31") for unit in ("us", "ms", "s", "D", "Y")
+    ]
     bad += [(["NaT"], unit) for unit in ("ns", "as", "W", "M")]
     bad += [([value], unit) for unit in ("us", "ms", "s", "D", "W", "M", "Y") for value in (2**63 - 1, 1 - 2**63)]
     for values, unit in bad:
@@ -264,7 +275,8 @@ def test_datetime64_of_every_layout() -> None:
 
 
 def test_numpy_is_never_imported_for_others() -> None:
-    code = "import sys, datetime, timers; n = timers.MultiNotifier(); n.notify_many([datetime.datetime(1, 1, 1)], [1]); print('numpy' in sys.modules)"
+    code = "import sys, datetime as d, timers; timers.MultiNotifier().notify_many([d.datetime.min], [1])"
+    code += "; print('numpy' in sys.modules)"
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == "False"
 
@@ -272,5 +284,5 @@ def test_numpy_is_never_imported_for_others() -> None:
 def test_moments_are_instants() -> None:
     """The test's own arithmetic."""
     for micros in (-86_399_999_999, -1, 0, 1, 10**17, instant(LAST), instant(LAST) + 1, instant(LAST) + 86_399_999_999):
-        at: Optional[datetime] = moment(micros)
+        at: datetime | None = moment(micros)
         assert at is not None and instant(at) == micros

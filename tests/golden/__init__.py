@@ -11,7 +11,8 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any, Callable
 
-from tests.driver import CLOCKS, FIRST, LAST, UTC, Sub
+from tests.driver import CLOCKS, UTC, Sub
+from tests.model import FIRST, LAST
 from timers import MultiNotifier
 
 FOLDER = Path(__file__).parent
@@ -20,7 +21,9 @@ BASE = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def _crowd() -> list[tuple[datetime, Any]]:
-    return [(BASE + timedelta(milliseconds=number * 37 % 101, microseconds=number % 7), number) for number in range(300)]
+    return [
+        (BASE + timedelta(milliseconds=number * 37 % 101, microseconds=number % 7), number) for number in range(300)
+    ]
 
 
 def _beyond() -> list[tuple[datetime, Any]]:
@@ -48,7 +51,9 @@ RECIPES: dict[str, Callable[[], Any]] = {
     "clocks": lambda: MultiNotifier((at, str(number)) for number, at in enumerate(CLOCKS)),
     "naive": lambda: MultiNotifier((at.replace(tzinfo=None), at.year) for at in CLOCKS),
     "beyond the calendar": lambda: MultiNotifier(_beyond()),
-    "tokens": lambda: MultiNotifier((BASE, token) for token in (None, 1.5, b"b", (1, ("a",)), [1], {"a": {2}}, True, 2**99)),
+    "tokens": lambda: MultiNotifier(
+        (BASE, token) for token in (None, 1.5, b"b", (1, ("a",)), [1], {"a": {2}}, True, 2**99)
+    ),
     "itself": _itself,
     "subclass": _subclass,
 }

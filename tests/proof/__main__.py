@@ -7,6 +7,7 @@ failure with the smallest case that it knows, and a non-zero exit.
 from __future__ import annotations
 
 import argparse
+import functools
 import itertools
 import os
 import pickle
@@ -16,7 +17,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Callable, Optional
+from typing import Any, Callable
 
 try:
     from rich.console import Console
@@ -43,7 +44,7 @@ def command(arguments: Arguments, tool: str) -> str:
     return f"python -m tests.proof {tool} --seed {arguments.seed}"
 
 
-def report(tool: str, counted: str, failure: Optional[Failure], started: float) -> bool:
+def report(tool: str, counted: str, failure: Failure | None, started: float) -> bool:
     minutes = (time.monotonic() - started) / 60
     if failure is not None:
         say(f"FAILED {tool} {failure.case}\n{failure.reason}")
@@ -53,6 +54,7 @@ def report(tool: str, counted: str, failure: Optional[Failure], started: float) 
 
 
 # ---- operations
+
 
 def operate(name: str, seed: int, count: int, check: bool) -> int:
     return driver.run(driver.CONFIGS[name], count, seed, check)
@@ -91,7 +93,7 @@ def logged(name: str, seed: int, count: int, check: bool, path: Path) -> None:
     driver.run(driver.CONFIGS[name], count, seed, check, Log(path))
 
 
-def minimal(name: str, seed: int, count: int, check: bool) -> Optional[driver.Trace]:
+def minimal(name: str, seed: int, count: int, check: bool) -> driver.Trace | None:
     """The shortest list of operations that still fails, crashes included; None if they do not fail again."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "trace"
@@ -126,6 +128,7 @@ def replay(arguments: Arguments) -> bool:
 
 # ---- the other tools that run on the present build
 
+
 def edges(arguments: Arguments) -> bool:
     started = time.monotonic()
     cursors = boundaries.cursors(arguments.cursors)
@@ -148,7 +151,7 @@ def forged(arguments: Arguments) -> bool:
 
 def failing(arguments: Arguments) -> bool:
     try:
-        import _testcapi  # noqa: F401
+        import _testcapi  # type: ignore[import-not-found]  # noqa: F401
     except ImportError:
         sys.exit("this interpreter has no _testcapi, which makes allocations fail (Debian: libpython3-testsuite)")
     started = time.monotonic()
@@ -190,13 +193,19 @@ def leak(arguments: Arguments) -> bool:
             say(build.run("-m", "tests.proof.leaks", str(arguments.rounds)).strip())
     else:
         rounds = [(name, arguments.rounds) for name in leaks.ROUNDS]
-        done, failure = spread("rounds without a leak", leaks.flat, rounds, arguments.rounds * len(rounds), arguments.jobs)
-        if not report("leaks", f"{done:,} rounds (allocated blocks; --python DEBUG_PYTHON counts references)", failure, started):
+        done, failure = spread(
+            "rounds without a leak", leaks.flat, rounds, arguments.rounds * len(rounds), arguments.jobs
+        )
+        if not report(
+            "leaks", f"{done:,} rounds (allocated blocks; --python DEBUG_PYTHON counts references)", failure, started
+        ):
             return False
     count, failure = spread("burst", leaks.burst, [(arguments.burst,)], arguments.burst * 5, 1)
     if not report("burst", f"{count:,} timers came and went", failure, started):
         return False
-    count, failure = spread("steady memory", leaks.steady, [(arguments.count, arguments.seed)], arguments.count, 1, patience=10**5)
+    count, failure = spread(
+        "steady memory", leaks.steady, [(arguments.count, arguments.seed)], arguments.count, 1, patience=10**5
+    )
     return report("steady memory", f"{count:,} operations", failure, started)
 
 
@@ -211,7 +220,9 @@ def race(arguments: Arguments) -> bool:
     with fresh(kind, arguments.python, arguments.builder) as build:
         build.make()
         try:
-            said = build.run("-m", "tests.proof.threads", str(threads.THREADS), str(arguments.count), str(arguments.seed))
+            said = build.run(
+                "-m", "tests.proof.threads", str(threads.THREADS), str(arguments.count), str(arguments.seed)
+            )
         except Failed as failed:
             reports = [path.read_text(errors="replace") for path in build.folder.glob("race*")]
             return report("threads", "", Failure((), "\n".join([str(failed), *reports])[:20_000]), started)
@@ -223,6 +234,7 @@ def race(arguments: Arguments) -> bool:
 
 # ---- tools that build
 
+
 def sanitize(arguments: Arguments) -> bool:
     """The suite, and random operations in parallel, under the address and undefined-behaviour sanitizers."""
     started = time.monotonic()
@@ -230,7 +242,11 @@ def sanitize(arguments: Arguments) -> bool:
         build.make()
         try:
             if not arguments.no_suite:
-                say(build.run("-X", "faulthandler=0", "-m", "pytest", "-q", "-p", "no:faulthandler", "tests").strip().splitlines()[-1])
+                say(
+                    build.run("-X", "faulthandler=0", "-m", "pytest", "-q", "-p", "no:faulthandler", "tests")
+                    .strip()
+                    .splitlines()[-1]
+                )
             count = str(arguments.count)
             inner = ("--count", count, "--checked", "0", "--seed", str(arguments.seed), "--jobs", str(arguments.jobs))
             say(build.run("-m", "tests.proof", "operations", *inner, patience=10**5).strip().splitlines()[-1])
@@ -262,13 +278,15 @@ def mutate(arguments: Arguments) -> bool:
 def plant(arguments: Arguments) -> bool:
     started = time.monotonic()
     good = True
-    checks: list[tuple[str, Callable[[], Optional[str]]]] = [
-        (f"{fault.tool}: {fault.what}", lambda fault=fault: faults.noticed(fault)) for fault in faults.FAULTS
+    checks: list[tuple[str, Callable[[], str | None]]] = [
+        (f"{fault.tool}: {fault.what}", functools.partial(faults.noticed, fault)) for fault in faults.FAULTS
     ]
     checks.append(("coverage: a line that nothing runs", faults.uncovered_is_noticed))
     checks.append(("mutants: a deadly one and an idle one", faults.mutants_are_told_apart))
     if arguments.python:
-        checks.append((f"threads: {faults.RACE.what}", lambda: faults.noticed(faults.RACE, arguments.python, arguments.builder)))
+        checks.append(
+            (f"threads: {faults.RACE.what}", lambda: faults.noticed(faults.RACE, arguments.python, arguments.builder))
+        )
     for name, check in checks:
         if arguments.only not in name:
             continue
@@ -305,14 +323,20 @@ def main() -> None:
     common.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="parallel processes")
     tools = parser.add_subparsers(dest="tool", required=True, metavar="TOOL")
 
-    def add(name: str, help: str, count: Optional[int] = None) -> argparse.ArgumentParser:
-        tool = tools.add_parser(name, help=help, parents=[common], formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    def add(name: str, help: str, count: int | None = None) -> argparse.ArgumentParser:
+        tool = tools.add_parser(
+            name, help=help, parents=[common], formatter_class=argparse.ArgumentDefaultsHelpFormatter
+        )
         if count is not None:
             tool.add_argument("--count", type=int, default=count, help="how many")
         return tool
 
-    add("operations", "random operations against the oracle", 10**9).add_argument("--checked", type=int, default=10**7, help="how many with every invariant checked after each")
-    add("boundaries", "every level boundary from cursors all over the calendar").add_argument("--cursors", type=int, default=64)
+    add("operations", "random operations against the oracle", 10**9).add_argument(
+        "--checked", type=int, default=10**7, help="how many with every invariant checked after each"
+    )
+    add("boundaries", "every level boundary from cursors all over the calendar").add_argument(
+        "--cursors", type=int, default=64
+    )
     add("states", "forged states for __setstate__", 10**6)
     add("allocations", "every n-th allocation fails in every method")
     add("snapshots", "copies and pickles at random moments have the same future", 10**5)
@@ -325,7 +349,9 @@ def main() -> None:
     tool.add_argument("--python", help="another interpreter, such as a free-threaded one")
     tool.add_argument("--builder", help="the interpreter that compiles for it")
     tool.add_argument("--sanitize", action="store_true", help="the interpreter has the thread sanitizer")
-    add("sanitize", "the suite and operations under the address and undefined-behaviour sanitizers", 10**8).add_argument("--no-suite", action="store_true")
+    add(
+        "sanitize", "the suite and operations under the address and undefined-behaviour sanitizers", 10**8
+    ).add_argument("--no-suite", action="store_true")
     add("coverage", "every line of the Cython files")
     tool = add("mutants", "small changes that the tests must notice", 0)
     tool.add_argument("--only", default="", help="mutants whose description holds this")

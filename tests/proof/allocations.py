@@ -7,12 +7,14 @@
 from __future__ import annotations
 
 import copy
+import functools
 import gc
 import sys
 from datetime import datetime, timedelta
 from typing import Any, Callable
 
-from tests.driver import LAST, TODAY, Sub
+from tests.driver import TODAY, Sub
+from tests.model import LAST
 from timers import MultiNotifier
 
 # A method that still allocates after so many failures in a row does not end.
@@ -45,6 +47,10 @@ def _spread(count: int, span: int, token: Callable[[int], Any]) -> list[tuple[da
     return [(later(number * 7919 % span + number % 3 / 1000), token(number)) for number in range(count)]
 
 
+def _at_once(count: int) -> list[tuple[datetime, Any]]:
+    return [(later(5), str(number)) for number in range(count)]
+
+
 BRIMS = (2, 3, 8, 16, 17, 31, 32, 33, 47, 48, 49, 64)
 
 # Notifiers to fail in, by the shape that their insertions gave them.
@@ -54,12 +60,16 @@ SHAPES: dict[str, Callable[[], list[tuple[datetime, Any]]]] = {
     "a few": lambda: _spread(20, 300, str),
     "a second": lambda: _spread(600, 1000, str),
     "a month": lambda: _spread(600, 30 * 86_400_000, str),
-    "one millisecond": lambda: [(later(5) + timedelta(microseconds=number * 37 % 1000), str(number)) for number in range(300)],
+    "one millisecond": lambda: [
+        (later(5) + timedelta(microseconds=number * 37 % 1000), str(number)) for number in range(300)
+    ],
     "one microsecond": lambda: [(later(5), str(number)) for number in range(300)],
-    "everywhere": lambda: [(datetime(number * 83 % 9999 + 1, 1, 1, tzinfo=TODAY.tzinfo), str(number)) for number in range(120)],
+    "everywhere": lambda: [
+        (datetime(number * 83 % 9999 + 1, 1, 1, tzinfo=TODAY.tzinfo), str(number)) for number in range(120)
+    ],
     # Around the sizes at which a structure may change.
-    **{f"{count} at once": lambda count=count: [(later(5), str(number)) for number in range(count)] for count in BRIMS},
-    **{f"{count} in a second": lambda count=count: _spread(count, 1000, str) for count in BRIMS},
+    **{f"{count} at once": functools.partial(_at_once, count) for count in BRIMS},
+    **{f"{count} in a second": functools.partial(_spread, count, 1000, str) for count in BRIMS},
     "objects": lambda: _spread(150, 1000, Watched),
     "two objects": lambda: _spread(2, 10, Watched),
 }
@@ -101,6 +111,8 @@ ACTIONS: dict[str, Callable[[Any, Any], Any]] = {
     "repr": lambda n, first: repr(n),
     "_check": lambda n, first: n._check(),
 }
+
+
 def alive() -> int:
     """The living instances: each holds its class. Unlike a count of our own, no allocation can fail in it."""
     return sys.getrefcount(Watched)
@@ -129,7 +141,7 @@ def prepare(pairs: list[tuple[datetime, Any]], twinned: bool, looked: bool, subc
 
 def sweep(shape: str, action: str, twinned: bool, looked: bool, subclass: bool, step: int = 1, first: int = 0) -> int:
     """Fail the first, the second … allocation of one action, until it needs no more; answers the number of failures."""
-    import _testcapi
+    import _testcapi  # type: ignore[import-not-found]
 
     act = ACTIONS[action]
     failures = 0
@@ -182,7 +194,9 @@ def sweep(shape: str, action: str, twinned: bool, looked: bool, subclass: bool, 
                 gc.collect()
             assert alive() == living, f"{alive() - living} tokens leaked"
         except Exception as problem:
-            name = f"{action} of {shape!r}, allocation {failing}, twinned={twinned}, looked={looked}, subclass={subclass}"
+            name = (
+                f"{action} of {shape!r}, allocation {failing}, twinned={twinned}, looked={looked}, subclass={subclass}"
+            )
             raise AssertionError(f"{name}, {'failed' if failed else 'succeeded'}: {problem!r}") from problem
         # Freed lists and the like may serve a few allocations more than the first time.
         if quiet > 3 and failing > 40:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from tests.driver import BEGINNING, CLOCKS, END, ORIGINS, SHIFTS, STEPS, TICK_SIZE, boundary
-from tests.model import instant, moment
+from tests.driver import CLOCKS, ORIGINS, SHIFTS, STEPS, TICK_SIZE, boundary
+from tests.model import BEGINNING, END, instant, moment
 from timers import MultiNotifier
 
 # A crowd at the boundary makes buckets cascade there.
@@ -15,7 +15,9 @@ CROWD = 60
 
 def cursors(count: int) -> list[int]:
     """`count` instants spread evenly over year 1 to 9999, and the CLOCKS."""
-    return [BEGINNING + (END - BEGINNING) * part // max(count - 1, 1) for part in range(count)] + [instant(at) for at in CLOCKS]
+    return [BEGINNING + (END - BEGINNING) * part // max(count - 1, 1) for part in range(count)] + [
+        instant(at) for at in CLOCKS
+    ]
 
 
 def around(cursor: int) -> Iterator[int]:
@@ -59,10 +61,12 @@ def crowded(cursor: int, place: int) -> None:
     n.notify_many([moment(micro) for micro in micros], range(len(micros)))
     n._check()
     for now in (place - TICK_SIZE, place - 1, place, place + 1, place + TICK_SIZE, END):
-        if BEGINNING <= now:
+        if now >= BEGINNING:
             due = [number for number in n.due(moment(min(now, END))) if number >= 0]
             wanted = [number for number, micro in enumerate(micros) if micro <= now]
-            assert due == wanted[len(wanted) - len(due) :] and (not wanted or not due or due[-1] == wanted[-1]), f"due at {now}: {due}"
+            assert due == wanted[len(wanted) - len(due) :] and (not wanted or not due or due[-1] == wanted[-1]), (
+                f"due at {now}: {due}"
+            )
             left = sum(number >= 0 for _, number in n)
             assert left == len(micros) - len(wanted), f"{left} left at {now}, not {len(micros) - len(wanted)}"
     n._check()

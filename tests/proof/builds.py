@@ -1,4 +1,4 @@
-"""Builds of the extension in a folder of their own: sanitized, traced, mutated, with planted faults, by other interpreters."""
+"""Builds of the extension in folders of their own: sanitized, traced, mutated, faulty, by other interpreters."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Optional, TypeVar
+from typing import ClassVar, TypeVar
 
 ROOT = Path(__file__).parents[2]
 PARTS = ("setup.py", "pyproject.toml", "LICENSE", "README.md", "timers", "tests")
@@ -27,10 +27,10 @@ class Failed(Exception):
 class Build:
     """A folder with the sources; `python` runs in it what `builder`, or else itself, has compiled."""
 
-    switches: dict[str, str] = {}
+    switches: ClassVar[dict[str, str]] = {}
     launcher: tuple[str, ...] = ()
 
-    def __init__(self, folder: Path, python: str = sys.executable, builder: Optional[str] = None) -> None:
+    def __init__(self, folder: Path, python: str = sys.executable, builder: str | None = None) -> None:
         self.folder, self.python, self.builder = folder, python, builder or python
         # What the caller's PYTHONPATH names (a Cython for an interpreter that has none) comes after the build.
         path = os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH")]))
@@ -82,7 +82,7 @@ class Build:
 
 
 @contextmanager
-def fresh(kind: type[Kind], python: str = sys.executable, builder: Optional[str] = None) -> Iterator[Kind]:
+def fresh(kind: type[Kind], python: str = sys.executable, builder: str | None = None) -> Iterator[Kind]:
     """A copy of the sources in a temporary folder, not yet built."""
     with tempfile.TemporaryDirectory(prefix="timers-") as name:
         folder = Path(name)
@@ -98,17 +98,19 @@ def fresh(kind: type[Kind], python: str = sys.executable, builder: Optional[str]
 class Quick(Build):
     """Compiled in little time."""
 
-    switches = {"CFLAGS": "-O1"}
+    switches: ClassVar = {"CFLAGS": "-O1"}
 
 
 class Sanitized(Build):
     """With the address and undefined-behaviour sanitizers."""
 
-    switches = {"TIMERS_SANITIZE": "address"}
+    switches: ClassVar = {"TIMERS_SANITIZE": "address"}
 
     def loading(self) -> dict[str, str]:
         libraries = [
-            subprocess.run(["gcc", f"-print-file-name={name}.so"], capture_output=True, text=True, check=True).stdout.strip()
+            subprocess.run(
+                ["gcc", f"-print-file-name={name}.so"], capture_output=True, text=True, check=True
+            ).stdout.strip()
             for name in ("libasan", "libstdc++")
         ]
         return {
@@ -123,7 +125,7 @@ class Sanitized(Build):
 class Raced(Build):
     """With the thread sanitizer, for an interpreter that has it too (and would compile for hours)."""
 
-    switches = {"TIMERS_SANITIZE": "thread"}
+    switches: ClassVar = {"TIMERS_SANITIZE": "thread"}
     # The sanitizer wants its memory where a randomised layout may have put something else.
     launcher = ("setarch", "-R")
 
@@ -134,4 +136,4 @@ class Raced(Build):
 class Traced(Build):
     """With line tracing, and unoptimised."""
 
-    switches = {"TIMERS_TRACE": "1", "CFLAGS": "-O0"}
+    switches: ClassVar = {"TIMERS_TRACE": "1", "CFLAGS": "-O0"}

@@ -8,8 +8,8 @@ import sys
 from datetime import timedelta
 from typing import Any
 
-from tests.driver import CONFIGS, EPOCH, LAST, MICROSECOND, TODAY, run
-from tests.model import Model, instant, moment
+from tests.driver import CONFIGS, EPOCH, TODAY, run
+from tests.model import LAST, MICROSECOND, Model, instant, moment
 from tests.proof import allocations, boundaries
 from timers import MultiNotifier
 

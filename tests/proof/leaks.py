@@ -11,7 +11,8 @@ import sys
 from datetime import timedelta
 from typing import Any, Callable
 
-from tests.driver import CONFIGS, COPIERS, LAST, TODAY, USUAL, run
+from tests.driver import CONFIGS, COPIERS, TODAY, USUAL, run
+from tests.model import LAST
 from tests.proof import allocations, reentry
 from timers import MultiNotifier
 
@@ -58,7 +59,9 @@ def _raising() -> None:
 
 def _twins() -> None:
     for tokens in (str, lambda number: [number]):
-        n: MultiNotifier[Any] = MultiNotifier((TODAY + timedelta(milliseconds=number), tokens(number)) for number in range(300))
+        n: MultiNotifier[Any] = MultiNotifier(
+            (TODAY + timedelta(milliseconds=number), tokens(number)) for number in range(300)
+        )
         for _, make in COPIERS.values():
             twin = make(n)
             twin.notify_at(TODAY, [twin])
@@ -71,7 +74,12 @@ def _twins() -> None:
 def _states() -> None:
     n = MultiNotifier((TODAY + timedelta(milliseconds=number), [number]) for number in range(100))
     state = n.__reduce_ex__(5)[2]
-    for forged in ((*state[:1], b"\xff" * 99, *state[2:]), (*state[:2], state[2] + (1,), *state[3:]), (9, *state[1:]), None):
+    for forged in (
+        (*state[:1], b"\xff" * 99, *state[2:]),
+        (*state[:2], state[2] + (1,), *state[3:]),
+        (9, *state[1:]),
+        None,
+    ):
         with contextlib.suppress(ValueError, TypeError):
             n.__setstate__(forged)
     n.__setstate__(pickle.loads(pickle.dumps(state)))
@@ -99,7 +107,9 @@ def flat(name: str, rounds: int) -> int:
         marks[part] = references()
     growth = [after - before for before, after in zip(marks, marks[1:])]
     # Caches grow once; a leak grows in every third.
-    assert min(growth) < max(rounds // 3, 1) // 2 + 3, f"{name}: references grow by {growth} in {rounds // 3} rounds each"
+    assert min(growth) < max(rounds // 3, 1) // 2 + 3, (
+        f"{name}: references grow by {growth} in {rounds // 3} rounds each"
+    )
     return rounds
 
 

@@ -1,4 +1,4 @@
-"""Mutants of the integer room and of the arithmetic of time: one small change each, a rebuild, and tests that must notice.
+"""Mutants of the integer room and of the arithmetic of time: one small change, a rebuild, tests that must notice.
 
 Every comparison, shift, mask, minimum, rounding and constant in them is changed, one at a time. A survivor is either
 harmless, and then `HARMLESS` says why, or a gap in the tests.
@@ -10,7 +10,7 @@ import queue
 import re
 import threading
 from collections.abc import Iterator
-from typing import Callable, NamedTuple, Optional
+from typing import Callable, NamedTuple
 
 from tests.proof.builds import ROOT, Build, Failed, Quick, fresh
 from tests.proof.pool import progress
@@ -61,7 +61,10 @@ PATTERNS: list[tuple[re.Pattern[str], Callable[[str], str]]] = [
     (NUMBER, lambda old: str(int(old) + 1)),
 ]
 # Neither code that decides anything, nor ours to change.
-SKIPPED = re.compile(r"^\s*(cdef (extern|enum|struct)|ctypedef|cimport|from |import |cdef [\w ]+\*?\w+$|raise |return \"|return -1$)|prefetch|noexcept|except")
+SKIPPED = re.compile(
+    r"^\s*(cdef (extern|enum|struct)|ctypedef|cimport|from |import |cdef [\w ]+\*?\w+$|raise |return \"|return -1$)"
+    r"|prefetch|noexcept|except"
+)
 
 # Survivors that change nothing that can be observed: (a part of the line, the reason).
 HARMLESS: list[tuple[str, str]] = [
@@ -109,7 +112,7 @@ def all_mutants() -> list[Mutant]:
     return [mutant for path in FILES for mutant in mutants_of(path, (ROOT / path).read_text())]
 
 
-def verdict(build: Build, mutant: Mutant) -> Optional[str]:
+def verdict(build: Build, mutant: Mutant) -> str | None:
     """Why the mutant is dead, or None."""
     file = build.folder / mutant.path
     text = file.read_text()
@@ -131,8 +134,10 @@ def verdict(build: Build, mutant: Mutant) -> Optional[str]:
         file.write_text(text)
 
 
-def harmless(mutant: Mutant) -> Optional[str]:
-    return next((reason for part, reason in HARMLESS if part in f"{mutant.before.strip()} -> {mutant.after.strip()}"), None)
+def harmless(mutant: Mutant) -> str | None:
+    return next(
+        (reason for part, reason in HARMLESS if part in f"{mutant.before.strip()} -> {mutant.after.strip()}"), None
+    )
 
 
 def hunt(mutants: list[Mutant], jobs: int) -> tuple[int, list[Mutant], list[str]]:

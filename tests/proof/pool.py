@@ -8,7 +8,7 @@ import signal
 import traceback
 from collections.abc import Iterable
 from multiprocessing.connection import Connection, wait
-from typing import Any, Callable, NamedTuple, Optional
+from typing import Any, Callable, NamedTuple
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
@@ -22,7 +22,13 @@ class Failure(NamedTuple):
 
 
 def progress() -> Progress:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
     return Progress(*columns, refresh_per_second=2)
 
 
@@ -45,13 +51,13 @@ class Worker:
         self.process = CONTEXT.Process(target=_work, args=(work, theirs), daemon=True)  # type: ignore[attr-defined]
         self.process.start()
         theirs.close()
-        self.case: Optional[tuple[Any, ...]] = None
+        self.case: tuple[Any, ...] | None = None
 
-    def give(self, case: Optional[tuple[Any, ...]]) -> None:
+    def give(self, case: tuple[Any, ...] | None) -> None:
         self.case = case
         self.pipe.send(case)
 
-    def take(self) -> tuple[int, Optional[str]]:
+    def take(self) -> tuple[int, str | None]:
         try:
             return self.pipe.recv()  # type: ignore[no-any-return]
         except EOFError:
@@ -66,14 +72,14 @@ class Worker:
 
 def spread(
     title: str, work: Callable[..., int], cases: Iterable[tuple[Any, ...]], total: int, jobs: int, patience: float = 900
-) -> tuple[int, Optional[Failure]]:
+) -> tuple[int, Failure | None]:
     """Call `work(*case)`, which answers how many units it did, until the cases end or one fails.
 
     A case that takes more than `patience` seconds hangs.
     """
     supply = iter(cases)
     done = 0
-    failure: Optional[Failure] = None
+    failure: Failure | None = None
     workers = [Worker(work) for _ in range(jobs)]
     busy: dict[Any, Worker] = {}
     with progress() as bar:

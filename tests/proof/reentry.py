@@ -15,7 +15,8 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta, tzinfo
 from typing import Any, Callable
 
-from tests.driver import LAST, TODAY, UTC
+from tests.driver import TODAY, UTC
+from tests.model import LAST
 from timers import MultiNotifier
 
 SIZES = (1, 3, 70, 700)
@@ -66,6 +67,12 @@ class Zone(tzinfo):
     def utcoffset(self, at: Any) -> timedelta:
         self.act()
         return timedelta(0)
+
+    def dst(self, at: Any) -> None:
+        return None
+
+    def tzname(self, at: Any) -> None:
+        return None
 
 
 class Fine(datetime):
@@ -215,6 +222,7 @@ METHODS = [name for name in ACTIONS if name not in ("nothing", "collect", "_chec
 
 # ---- where it does it
 
+
 def _inserted(ledger: Ledger, n: MultiNotifier[Any], at: datetime) -> None:
     attempt(ledger, lambda token: n.notify_at(at, token))
 
@@ -357,7 +365,9 @@ HOOKS: dict[str, dict[str, Outer]] = {
     },
     "iterator": {
         "notify_many": lambda ledger, n, act: _bulk(ledger, n, _acting(act, [AT, AT]), 2),
-        "notify_many, tokens": lambda ledger, n, act: attempt(ledger, lambda token: n.notify_many([AT], _acting(act, [token]))),
+        "notify_many, tokens": lambda ledger, n, act: attempt(
+            ledger, lambda token: n.notify_many([AT], _acting(act, [token]))
+        ),
         "__init__": lambda ledger, n, act: _rebuilt(ledger, n, _acting(act, [(AT, ledger.token())])),
         "__init__, pair": lambda ledger, n, act: _rebuilt(ledger, n, [_acting(act, [AT, ledger.token()])]),
         "in": lambda ledger, n, act: _acting(act, [AT, 5]) in n,

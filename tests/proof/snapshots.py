@@ -13,7 +13,9 @@ OPERATIONS = 25
 
 def config_of(name: str) -> Config:
     config = CONFIGS[name]
-    return replace(config, weights={**(config.weights or USUAL), "copy": 0, "switch": 0, "drop": 0, "keep": 0, "restore": 0})
+    return replace(
+        config, weights={**(config.weights or USUAL), "copy": 0, "switch": 0, "drop": 0, "keep": 0, "restore": 0}
+    )
 
 
 def check(name: str, seed: int, moments: int) -> int:

@@ -7,8 +7,8 @@ import tracemalloc
 from datetime import datetime, timedelta
 from typing import Any
 
-from tests.driver import LAST, TODAY, Sub
-from tests.model import instant
+from tests.driver import TODAY, Sub
+from tests.model import LAST, instant
 from timers import MultiNotifier
 
 # Far above what an honest state of these sizes needs, far below what a forged length asks for.
@@ -54,7 +54,9 @@ def _mutate_bytes(rng: random.Random, value: bytes) -> Any:
         elif choice == 2:
             del data[place : place + rng.randint(1, 9)]
         elif choice == 3:
-            data[place:place] = rng.choice([b"\0", b"\x80", b"\xff" * 9, b"\xff" * 12, b"\x80" * 8 + b"\1", b"\x7f", b"\xff" * 8 + b"\x7f"])
+            data[place:place] = rng.choice(
+                [b"\0", b"\x80", b"\xff" * 9, b"\xff" * 12, b"\x80" * 8 + b"\1", b"\x7f", b"\xff" * 8 + b"\x7f"]
+            )
         elif choice == 4:
             data[place:place] = data[: rng.randint(0, 9)]
         else:
@@ -184,7 +186,9 @@ def forge(rng: random.Random, count: int) -> tuple[int, int]:
             except (TypeError, ValueError) as error:
                 refused += 1
                 assert list(target) == before, f"{forged!r} was refused and changed the target"
-                assert type(target) is not Sub or vars(target) == {"extra": ["t"]}, f"{forged!r} was refused and left attributes"
+                assert type(target) is not Sub or vars(target) == {"extra": ["t"]}, (
+                    f"{forged!r} was refused and left attributes"
+                )
                 assert str(error), f"{forged!r} was refused without a word"
             except Exception as error:
                 raise AssertionError(f"{forged!r} raises {error!r}") from error

@@ -1,4 +1,4 @@
-"""Threads that use the same notifiers: nothing lost, nothing given twice. The thread sanitizer looks on where it is built in."""
+"""Threads that use the same notifiers: nothing lost, nothing given twice. A thread sanitizer may look on."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import threading
 from datetime import timedelta
 from typing import Any
 
-from tests.driver import LAST, TODAY
+from tests.driver import TODAY
+from tests.model import LAST
 from timers import MultiNotifier
 
 # A race that 300 operations a thread never showed, 20,000 did.
@@ -108,7 +109,9 @@ class Crew:
         wanted = sorted(itertools.chain(*self.inserted))
         assert len(seen) == len(set(seen)), "a timer was given twice"
         lost = len(set(wanted) - set(seen))
-        assert seen == wanted, f"{lost} timers were lost of {len(wanted)}, {len(set(seen) - set(wanted))} came from nowhere"
+        assert seen == wanted, (
+            f"{lost} timers were lost of {len(wanted)}, {len(set(seen) - set(wanted))} came from nowhere"
+        )
         return len(self.threads) * self.operations
 
 
