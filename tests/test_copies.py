@@ -149,7 +149,7 @@ def test_subclasses_keep_their_attributes() -> None:
     assert hasattr(n, "__orig_class__")
     for deep, make in COPIERS.values():
         twin: Any = make(n)
-        assert twin.__class__ is Keyed and twin.key == "k" and list(twin) == [(NOON, 1)]
+        assert [type(twin), twin.key, list(twin)] == [Keyed, "k", [(NOON, 1)]]
         assert (twin.extra is n.extra) is not deep
         assert not deep or twin.extra[0] is twin
     state = pickle.dumps(n)
