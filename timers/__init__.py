@@ -6,8 +6,8 @@ from timers.version import __version__
 
 try:
     from timers.notifier import MultiNotifier
-except ModuleNotFoundError as _error:
-    if _error.name != "timers.notifier":
+except ModuleNotFoundError as error:
+    if error.name != "timers.notifier":
         raise
     raise ImportError(f"{__path__[0]} is not compiled for this Python: run `pip install -e .` in the clone") from None
 
