@@ -88,9 +88,7 @@ def measure_queue(name: str, count: int) -> tuple[Figures, int]:
         figures["insert"], _ = nanoseconds(times * count, loops.insert_each, queues, timers)
         figures["drain"], firsts = nanoseconds(times * first, loops.drain_each, queues, half)
         figures["next_at"], _ = nanoseconds(LEAST, loops.call, LEAST, queues[0].next_at)
-        figures["drain at once"], rests = nanoseconds(
-            times * (count - first), loops.drain_each, queues, [timers.last]
-        )
+        figures["drain at once"], rests = nanoseconds(times * (count - first), loops.drain_each, queues, [timers.last])
         for taken, rest in zip(firsts, rests):
             loops.check(taken + rest, timers.expected, f"{name}, drain")
     if count <= MOST_CHURN.get(name, count):

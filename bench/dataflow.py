@@ -14,6 +14,7 @@ import os
 import random
 import sys
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any, Optional
 
 try:
@@ -26,10 +27,10 @@ try:
 except ImportError as error:
     sys.exit(f"the dataflow needs the extra: pip install 'multinotifier[bytewax]' ({error})")
 
-from bench.trace import TIMEOUT, read
 from timers import MultiNotifier
 
 UTC = timezone.utc
+TIMEOUT = timedelta(minutes=30)
 # A request may come this much later than its time: until then its session is not taken for ended. An outage that is
 # shorter, the epochs to be read again included, leaves every session whole.
 LATENESS = timedelta(seconds=5)
@@ -60,6 +61,17 @@ def built_in(seed: int = 1, clients: int = 200) -> list[Request]:
             requests.append((start + timedelta(seconds=round(moment)), client))
             moment += rng.uniform(1, 600) if rng.random() < 0.9 else rng.uniform(3000, 7200)
     return sorted(requests)
+
+
+def read_log(path: str) -> list[Request]:
+    try:
+        from bench.trace import Unreadable, read
+    except ImportError as error:
+        sys.exit(f"TIMERS_LOG needs the extra: pip install 'multinotifier[bench]' ({error})")
+    try:
+        return [(at, client) for at, client, _ in read(Path(path)).requests]
+    except Unreadable as error:
+        sys.exit(str(error))
 
 
 class Log(FixedPartitionedSource[Any, Any]):
@@ -146,6 +158,6 @@ def record(pair: tuple[str, dict[str, Any]]) -> str:
 
 path = os.environ.get("TIMERS_LOG")
 flow = Dataflow("sessions")
-requests = op.input("log", flow, Log(read(path)[0] if path else built_in()))
+requests = op.input("log", flow, Log(read_log(path) if path else built_in()))
 sessions = stateful_batch("sessions", requests, Sessions)
 op.output("print", op.map("record", sessions, record), StdOutSink())

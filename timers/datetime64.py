@@ -59,7 +59,7 @@ def scale(ats: Any) -> tuple[Any, int, int, int, int]:
     if up > 1 and down > 1:
         # Nobody has such arrays: Python's integers, which cannot wrap, are fast enough.
         instants = [-(-number * up // down) for number in numbers.tolist()]
-        if numpy.isnat(ats).any() or instants and not FIRST <= min(instants) <= max(instants) <= LAST:
+        if numpy.isnat(ats).any() or (instants and not FIRST <= min(instants) <= max(instants) <= LAST):
             raise ValueError(OUTSIDE)
         return numpy.array(instants, "i8"), FIRST, LAST, 1, 1
     # The number that stands for NaT lies below all of these.

@@ -95,7 +95,8 @@ ctypedef int (*Visit)(Timer *timers, size_t count, void *context) noexcept
 # changed nothing that can be observed.
 
 cdef int insert_slowly(Slot *root, uint64_t deadline, void *token) noexcept nogil
-# Move the timers of the bucket `batch` into the tree, behind those of the same deadlines. On failure `batch` is some tree.
+# Move the timers of the bucket `batch` into the tree, behind those of the same deadlines.
+# On failure `batch` is some tree.
 cdef int insert_bucket(Slot *root, Slot *batch) noexcept nogil
 
 # The soonest deadline; the root must not be empty.

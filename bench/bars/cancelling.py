@@ -64,9 +64,7 @@ def cancel(run: Run) -> Iterator[Row]:
         ("one microsecond, order of insertion", equal, lambda numbers: numbers),
     ]
     for name, workload, order in orders:
-        tasks = {
-            str(count): partial(all_of, workload.timers(count), order) for count in (MILLION // 10, MILLION)
-        }
+        tasks = {str(count): partial(all_of, workload.timers(count), order) for count in (MILLION // 10, MILLION)}
         few, many = run.interleave(tasks).values()
         yield run.within(f"cancel all of 1 M, {name}", 2, many, "that at 100 k, each", few)
 
