@@ -137,6 +137,7 @@ FAULTS = [
         "runtime error: shift exponent",
     ),
 ]
+KINDS = (Quick, Sanitized)
 # Needs an interpreter with the thread sanitizer.
 RACE = Fault(
     "threads",
@@ -163,6 +164,19 @@ def noticed(fault: Fault, python: str | None = None, builder: str | None = None)
             reports = [path.read_text(errors="replace") for path in build.folder.glob("race*")]
             return None if fault.says in text + "".join(reports) else f"says something else:\n{text}"
         return "says nothing"
+
+
+def sound(kind: type[Build]) -> str | None:
+    """None where the tools find nothing in sound code: else what they notice in faulty code says little."""
+    with fresh(kind) as build:
+        build.make()
+        for fault in FAULTS:
+            if fault.kind is kind:
+                try:
+                    build.run(*fault.command, patience=300)
+                except Failed as failed:
+                    return f"{fault.tool} finds a fault in sound code: {failed}"
+    return None
 
 
 def uncovered_is_noticed() -> str | None:
