@@ -65,7 +65,7 @@ def stateful_batch(
 ) -> KeyedStream[W]:
     """`bytewax.operators.stateful_batch`, whose cost doesn't grow with the keys: the engine sees `shards` keys only.
 
-    The steps before and after the stateful one are named `step_id:shard` and `step_id:keys`.
+    The steps before and after the stateful one are named `<step_id>_to_shards` and `<step_id>_to_keys`.
     """
     try:
         count = operator.index(shards)
@@ -84,10 +84,10 @@ def stateful_batch(
     def keys(items: list[tuple[str, tuple[str, W]]]) -> list[tuple[str, W]]:
         return [pair for _, pair in items]
 
-    sharded = bytewax_stateful_batch(step_id, flat_map_batch(f"{step_id}:shard", up, shard), build)
+    sharded = bytewax_stateful_batch(step_id, flat_map_batch(f"{step_id}_to_shards", up, shard), build)
     # The functions above run only once the dataflow does.
     step = sharded.stream_id.rpartition(".")[0]
-    return flat_map_batch(f"{step_id}:keys", sharded, keys)
+    return flat_map_batch(f"{step_id}_to_keys", sharded, keys)
 
 
 @bytewax_operator
