@@ -83,9 +83,10 @@ def measure_queue(name: str, count: int) -> tuple[Figures, int]:
     first = timers.due_by(half[-1])
     times = max(1, LEAST // count)
     figures: Figures = {}
+    pairs = timers.pairs
     with level_ground():
         queues = [make() for _ in range(times)]
-        figures["insert"], _ = nanoseconds(times * count, loops.insert_each, queues, timers)
+        figures["insert"], _ = nanoseconds(times * count, loops.insert_each, queues, pairs)
         figures["drain"], firsts = nanoseconds(times * first, loops.drain_each, queues, half)
         figures["next_at"], _ = nanoseconds(LEAST, loops.call, LEAST, queues[0].next_at)
         figures["drain at once"], rests = nanoseconds(times * (count - first), loops.drain_each, queues, [timers.last])
@@ -107,9 +108,9 @@ def measure_append(count: int) -> tuple[Figures, None]:
 
 
 def measure_noop(floor: Any, count: int) -> tuple[Figures, None]:
-    timers, times = timers_of(count), max(1, LEAST // count)
+    pairs, times = timers_of(count).pairs, max(1, LEAST // count)
     with level_ground():
-        inserted, _ = nanoseconds(times * count, loops.insert_each, [floor] * times, timers)
+        inserted, _ = nanoseconds(times * count, loops.insert_each, [floor] * times, pairs)
         asked, _ = nanoseconds(LEAST, loops.call, LEAST, floor.next_at)
     return {"insert": inserted, "next_at": asked}, None
 

@@ -34,7 +34,7 @@ def insert(make: Make) -> Work:
 
 
 def insert_few(size: int, make: Make) -> Work:
-    return COUNT, partial(loops.insert_each, [make() for _ in range(COUNT // size)], DENSE.timers(size))
+    return COUNT, partial(loops.insert_each, [make() for _ in range(COUNT // size)], DENSE.timers(size).pairs)
 
 
 def filled(make: Make) -> Any:

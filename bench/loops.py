@@ -35,9 +35,8 @@ def append(items: list[tuple[datetime, Any]], timers: Timers) -> None:
         append((at, token))
 
 
-def insert_each(queues: list[Any], timers: Timers) -> None:
+def insert_each(queues: list[Any], pairs: list[tuple[datetime, Any]]) -> None:
     """Insert the timers into every one of many queues."""
-    pairs = list(zip(timers.ats, timers.tokens))
     for queue in queues:
         notify_at = queue.notify_at
         for at, token in pairs:

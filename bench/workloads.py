@@ -115,6 +115,10 @@ class Timers:
         return len(self.micros)
 
     @cached_property
+    def pairs(self) -> list[tuple[datetime, str]]:
+        return list(zip(self.ats, self.tokens))
+
+    @cached_property
     def last(self) -> datetime:
         return max(self.ats)
 

@@ -148,7 +148,7 @@ def small(run: Run) -> Iterator[Row]:
 
     def inserts(make: Make, timers: Timers) -> dict[str, float]:
         queues = [make() for _ in range(times // len(timers))]
-        return {"": nanoseconds(times, loops.insert_each, queues, timers)[0]}
+        return {"": nanoseconds(times, loops.insert_each, queues, timers.pairs)[0]}
 
     def queries(make: Make, timers: Timers) -> dict[str, float]:
         queue = make()
