@@ -148,8 +148,12 @@ cdef int grow(Slot *bucket, uint32_t capacity) noexcept nogil:
 cdef inline int append(Slot *bucket, uint64_t deadline, void *token, uint32_t first) noexcept nogil:
     """Append a timer; `first` is the capacity of the first chunk."""
     cdef Chunk *last = as_bucket(bucket[0])
+    cdef uint32_t capacity = first
     if last is NULL or last.count == last.capacity:
-        if grow(bucket, first if last is NULL else min(CHUNK, 2 * last.capacity + 2)) < 0:
+        if last is not NULL:
+            # The first chunk should have been enough; from the second on, each is twice as large.
+            capacity = max(6, first // 3) if last.next is last else 2 * last.capacity + 2
+        if grow(bucket, min(CHUNK, capacity)) < 0:
             return -1
         last = as_bucket(bucket[0])
     last.timers[last.count].deadline = deadline
@@ -509,7 +513,8 @@ cdef int read_slot(Slot slot, size_t *room, Timer **timers, bint single) noexcep
         # Reading changes nothing: a copy of the bucket cascades.
         if clone(slot, &twin) < 0:
             return -1
-        failed = split(&twin)
+        count = <size_t>-1
+        failed = ripen(&twin, <uint64_t>-1, &count)
         if not failed:
             failed = read_slot(twin, room, timers, False)
         free(twin)
