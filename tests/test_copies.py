@@ -13,9 +13,10 @@ from typing import Any, Callable, Generic
 
 import pytest
 
-from tests.driver import COPIERS, Sub
+from tests.driver import CONFIGS, COPIERS, Sub
 from tests.golden import FOLDER, FORMAT, RECIPES, rounds
 from tests.model import LAST
+from tests.proof import snapshots
 from tests.proof.states import forge, good_states
 from tests.test_contract import NAIVE, NOON, Keyed, U, later
 from timers import MultiNotifier
@@ -236,6 +237,11 @@ def test_golden_pickles_are_there() -> None:
     for protocol in range(2, 6):
         data, buffers = rounds(protocol, False)
         assert set(pickle.loads(data, buffers=buffers)) == set(RECIPES)
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_snapshots_have_the_same_future(name: str) -> None:
+    snapshots.check(name, 1, 20)
 
 
 def test_forged_states() -> None:

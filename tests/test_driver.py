@@ -15,6 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from tests.driver import CLOCKS, CONFIGS, EPOCH, TICK, USUAL, Operation, replay, run, shrink
 from tests.model import BEGINNING, END, LAST, MICROSECOND, Model, instant, moment
+from tests.proof import boundaries
 from timers import MultiNotifier
 
 MODELLED = [
@@ -69,6 +70,11 @@ def test_clocks_hold_every_boundary() -> None:
     instants = {instant(at) for at in CLOCKS}
     assert {BEGINNING, END, instant(EPOCH), instant(EPOCH) - 1, instant(EPOCH) - 1000} <= instants
     assert all(moment(micros) == at for micros, at in zip(sorted(instants), CLOCKS))
+
+
+@pytest.mark.parametrize("cursor", boundaries.cursors(64)[::9])
+def test_boundaries_of_every_level(cursor: int) -> None:
+    boundaries.check(cursor)
 
 
 @pytest.mark.parametrize("distinct", [1, 1000, 100_000, 10_000_000])

@@ -13,7 +13,7 @@ import pytest
 
 from tests.driver import Sub
 from tests.model import LAST
-from tests.proof import allocations, reentry
+from tests.proof import allocations, leaks, reentry, threads
 from tests.test_contract import NOON, later
 from timers import MultiNotifier
 
@@ -89,3 +89,18 @@ def test_failing_allocations(action: str) -> None:
     cases = [case for case in allocations.cases() if case[1] == action]
     for case in random.Random(action).sample(cases, 14):
         allocations.sweep(*case, step=5, first=random.Random(repr(case)).randrange(5))
+
+
+# The rounds of the driver tell little in so few.
+@pytest.mark.parametrize("name", [name for name in leaks.ROUNDS if name != "driver"])
+def test_references_stay(name: str) -> None:
+    leaks.flat(name, 12)
+
+
+@pytest.mark.skipif(not leaks.STATM.exists(), reason="no /proc tells the resident memory")
+def test_memory_after_a_burst() -> None:
+    leaks.burst(100_000)
+
+
+def test_threads() -> None:
+    threads.check(8, 3000, 1)
