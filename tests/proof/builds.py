@@ -136,4 +136,4 @@ class Raced(Build):
 class Traced(Build):
     """With line tracing, and unoptimised."""
 
-    switches: ClassVar = {"TIMERS_TRACE": "1", "CFLAGS": "-O0"}
+    switches: ClassVar = {"TIMERS_TRACE": "1", "CFLAGS": f"-O0 -include {ROOT / 'tests/proof/failing.h'}"}

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+import copy
 import faulthandler
 import random
 import sys
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone, tzinfo
 from typing import Any
 
 from tests.driver import CONFIGS, EPOCH, TODAY, run
 from tests.model import LAST, MICROSECOND, Model, instant, moment
 from tests.proof import allocations, boundaries
 from timers import MultiNotifier
+
+
+class Zone(tzinfo):
+    """A zone without an offset: its times are naive."""
+
+    def utcoffset(self, at: Any) -> None:
+        return None
+
+    dst = utcoffset
+
+    def tzname(self, at: Any) -> None:
+        return None
 
 
 def calendar() -> None:
@@ -24,6 +37,26 @@ def calendar() -> None:
     for at in (moment(-1), moment(-86_399_999_999), moment(instant(LAST) + 1), moment(instant(LAST) + 86_399_999_999)):
         n.notify_at(at, 1)
         assert n.next_at() == at and n.due(at - timedelta(0)) == [1]
+
+
+class Odd(datetime):
+    """Its offset is not what a tzinfo may answer."""
+
+    def utcoffset(self) -> timedelta:
+        return timedelta(days=self.day)
+
+
+def zones() -> None:
+    run(CONFIGS["zones at the ends"], 600, 1, check=True)
+    naive = datetime(2026, 1, 1, tzinfo=Zone())
+    n = MultiNotifier([(naive, 1)])
+    assert n.next_at() == datetime(2026, 1, 1) and n.due(naive) == [1]
+    odd = Odd(2026, 1, 1, tzinfo=timezone(timedelta(hours=1)))
+    try:
+        n.notify_at(odd, 1)
+    except ValueError:
+        return
+    raise AssertionError("an offset of a day was accepted")
 
 
 def crowds() -> None:
@@ -50,8 +83,6 @@ def crowds() -> None:
 
 def twins() -> None:
     """An insert in bulk into trees of every shape, and twins that are written to."""
-    import copy
-
     rng = random.Random(4)
     for _ in range(60):
         model, n = Model(), MultiNotifier[Any]()
@@ -82,13 +113,33 @@ def memory() -> None:
     for _ in range(500):
         n.due(LAST, 30)
         assert sys.getsizeof(n) < empty + 80 * len(n) + 40_000
+    n.due(LAST, len(n) - 3)
+    assert sys.getsizeof(n) < empty + 600
     n.clear()
     assert sys.getsizeof(n) <= empty + 100
+
+
+def blocks() -> None:
+    """What a tree of every level owned is given back, chunk by chunk."""
+    pairs = [(moment(number * 10**14 % (3 * 10**17)), number) for number in range(3000)]
+    pairs += [(EPOCH + number * MICROSECOND, number) for number in range(3000)]
+    marks = []
+    for _ in range(4):
+        n = MultiNotifier(pairs)
+        assert len(list(n)) == len(pairs)
+        copy.copy(n).notify_at(TODAY, 0)
+        assert len(n.due(TODAY)) < len(pairs)
+        n.notify_at(TODAY, 0)
+        n.clear()
+        del n
+        marks.append(sys.getallocatedblocks())
+    assert marks[-1] - marks[1] < 40, f"{marks[-1] - marks[1]} blocks are lost"
 
 
 def main() -> None:
     faulthandler.enable()
     calendar()
+    zones()
     for number, name in enumerate(("dense", "every level", "one millisecond", "labels", "copies")):
         run(CONFIGS[name], 400, number, check=True)
     crowds()
@@ -96,6 +147,7 @@ def main() -> None:
         boundaries.check(cursor)
     twins()
     memory()
+    blocks()
     for number, name in enumerate(CONFIGS):
         run(CONFIGS[name], 500, 50 + number, check=True)
         run(CONFIGS[name], 1500, 100 + number)

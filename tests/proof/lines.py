@@ -12,7 +12,19 @@ SLOW = " and ".join(
     f"not {name}"
     for name in (
         *("many_random", "crowd", "deep_nesting", "forged_states", "re_entry", "oracle", "every_day", "slices_leave"),
-        *("short_line", "size_counts", "5000", "operators", "package", "readme", "cancelling"),
+        *(
+            "short_line",
+            "size_counts",
+            "5000",
+            "failing_allocations",
+            "references",
+            "burst",
+            "threads",
+            "operators",
+            "package",
+            "readme",
+            "cancelling",
+        ),
     )
 )
 # A tracer that has no memory complains.
