@@ -78,6 +78,7 @@ HARMLESS: list[tuple[str, str]] = [
     ("(<uint64_t>digit + 2) << wheel.shift", "counts one by one what it could take whole"),
     ("if is_crowded(slot[0]) or split(slot) < 0", "searches a crowd instead of splitting it, and splits what is none"),
     ("return 1", "callers look for negative answers only"),
+    ("if root else 1", "callers look for negative answers only"),
     ("used += 2", "only whether there are any counts"),
     ("last_of(wheel, wheel.size - 2) > high", "the check itself, one slot less strict"),
 ]
