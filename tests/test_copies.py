@@ -8,7 +8,7 @@ import pickle
 import pickletools
 import random
 import weakref
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 from typing import Any, Callable, Generic
 
 import pytest
@@ -133,6 +133,12 @@ def test_what_hides_a_mutable_token(token: Any) -> None:
     assert type(copied) is type(token) and (copied is token) is (copy.deepcopy(token) is token)
 
 
+def test_datetimes_are_tokens_too() -> None:
+    tokens = [NOON, NAIVE, NOON.astimezone(timezone(timedelta(hours=1)))]
+    n = MultiNotifier((NOON, token) for token in tokens * 20)
+    assert copy.deepcopy(n).due(NOON) == tokens * 20
+
+
 def test_deepcopy_knows_the_memo() -> None:
     shared: list[Any] = [1]
     n: MultiNotifier[Any] = MultiNotifier([(NOON, shared), (NOON, shared)])
@@ -230,6 +236,15 @@ def test_golden_pickles(path: Any) -> None:
         n._check()
         assert contents(n) == contents(RECIPES[name]()), name
     assert set(loaded) == set(RECIPES) or not path.name.startswith(f"format-{FORMAT}-")
+
+
+def test_times_out_of_band() -> None:
+    n = MultiNotifier((later(number), number) for number in range(5_000))
+    buffers: list[Any] = []
+    data = pickle.dumps(n, 5, buffer_callback=buffers.append)
+    assert buffers and len(data) < 5 * len(n)
+    for kind in (bytes, bytearray, memoryview):
+        assert list(pickle.loads(data, buffers=[kind(buffer) for buffer in buffers])) == list(n)
 
 
 def test_golden_pickles_are_there() -> None:

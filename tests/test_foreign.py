@@ -7,11 +7,12 @@ import gc
 import itertools
 import random
 import weakref
+from datetime import datetime
 from typing import Any, Callable
 
 import pytest
 
-from tests.driver import Sub
+from tests.driver import UTC, Sub
 from tests.model import LAST
 from tests.proof import allocations, leaks, reentry, threads
 from tests.test_contract import NOON, later
@@ -54,6 +55,75 @@ def test_collections_see_no_reference_twice() -> None:
         gc.collect()
     for twin in [n, *twins]:
         assert [token[1] for token in twin.due(LAST)] == tokens
+
+
+def test_the_collector_finds_the_owner() -> None:
+    token: list[Any] = []
+    for size in (0, 100):
+        n: MultiNotifier[Any] = MultiNotifier([(later(number), [number]) for number in range(size)])
+        n.notify_at(NOON, token)
+        assert any(owner is n for owner in gc.get_referrers(token))
+
+
+def test_a_notifier_that_never_rests() -> None:
+    """Foreign code that changes it at every attempt: RuntimeError, and nothing lost."""
+
+    class Restless:
+        def __eq__(self, other: object) -> bool:
+            n.notify_at(later(9), "more")
+            return False
+
+        __hash__ = None  # type: ignore[assignment]
+
+    n: MultiNotifier[Any] = MultiNotifier([(NOON, "a"), (NOON, "b")])
+    calls: list[Callable[[], bool]] = [lambda: n.cancel(NOON, Restless()), lambda: (NOON, Restless()) in n]
+    for call in calls:
+        with pytest.raises(RuntimeError, match="again and again"):
+            call()
+    assert n.due(NOON) == ["a", "b"]
+
+    class Shrinking(datetime):
+        @property
+        def year(self) -> int:
+            ats.clear()
+            return 2026
+
+    ats: list[Any] = [Shrinking(2026, 1, 1, tzinfo=UTC), NOON]
+    before = list(n)
+    with pytest.raises(RuntimeError, match="changed"):
+        n.notify_many(ats, [1, 2])
+    assert list(n) == before
+
+
+def test_a_collection_at_every_attempt() -> None:
+    """From CPython 3.12 on collections wait until no C code runs: then each call just succeeds."""
+    tokens = [f"{number}" for number in range(50)]
+    # Each with the tokens that it removes.
+    calls: list[Callable[[MultiNotifier[Any]], list[Any]]] = [
+        lambda n: n.due(later(60)),
+        lambda n: [token for _, token in n.due_items(later(60))],
+        lambda n: list(n) and [],
+        lambda n: n.__reduce_ex__(2) and [],
+    ]
+    for call in calls:
+        n: MultiNotifier[Any] = MultiNotifier((later(number), token) for number, token in enumerate(tokens))
+
+        def more(phase: str, info: dict[str, int], n: MultiNotifier[Any] = n) -> None:
+            n.notify_at(LAST, "more")
+
+        old = gc.get_threshold()
+        gc.callbacks.append(more)
+        gc.set_threshold(1)
+        given: list[Any] = []
+        try:
+            given = call(n)
+        except RuntimeError as error:
+            assert "again and again" in str(error)
+        finally:
+            gc.set_threshold(*old)
+            gc.callbacks.remove(more)
+        n._check()
+        assert given + [token for _, token in n if token != "more"] == tokens
 
 
 def test_deep_nesting_is_let_go_without_recursion() -> None:

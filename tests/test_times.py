@@ -124,6 +124,19 @@ def test_bad_zones_change_nothing(answer: Any, error: type[Exception], pending: 
     assert list(n) == [(NOON, 1)] * pending
 
 
+@pytest.mark.parametrize(("answer", "error"), [(5, TypeError), (timedelta(days=1), ValueError)])
+def test_a_subclass_with_an_impossible_offset(answer: Any, error: type[Exception]) -> None:
+    class Odd(datetime):
+        def utcoffset(self) -> Any:
+            return answer
+
+    n = MultiNotifier([(NOON, 1)])
+    for _, call in TIMED:
+        with pytest.raises(error):
+            call(n, Odd(2026, 1, 1, tzinfo=Zone(timedelta(hours=1))))
+    assert list(n) == [(NOON, 1)]
+
+
 def test_subclasses_are_read_and_not_asked() -> None:
     stamp = Stamp(2026, 1, 1, 12, tzinfo=UTC)
     n = MultiNotifier([(stamp, 1), (NOON, 2)])

@@ -131,8 +131,8 @@ def contents(n: Any) -> list[tuple[datetime, str]]:
     return [(at, repr(token)) for at, token in n]
 
 
-def switches() -> tuple[Callable[[int], None], Callable[[], None]]:
-    """Makes one allocation fail, by its number from now on; and no more."""
+def switches() -> tuple[Callable[[int], None], Callable[[], None], int]:
+    """Makes one allocation fail, by its number from now on; no more; and the number up to which to try at least."""
     specs = [find_spec(name) for name in ("timers.wheel", "timers.notifier")]
     libraries = [ctypes.CDLL(spec.origin) for spec in specs if spec and spec.origin]
     if hasattr(libraries[0], "timers_failing"):
@@ -143,10 +143,11 @@ def switches() -> tuple[Callable[[int], None], Callable[[], None]]:
             for counter in counters:
                 counter.value = number
 
-        return fail, lambda: fail(-1)
+        return fail, lambda: fail(-1), 0
     import _testcapi  # type: ignore[import-not-found]
 
-    return lambda number: _testcapi.set_nomemory(number, number + 1), _testcapi.remove_mem_hooks
+    # Freed lists and the like may serve a few allocations more than the first time.
+    return lambda number: _testcapi.set_nomemory(number, number + 1), _testcapi.remove_mem_hooks, 40
 
 
 def prepare(pairs: list[tuple[datetime, Any]], twinned: bool, looked: bool, subclass: bool) -> tuple[Any, Any]:
@@ -164,7 +165,7 @@ def sweep(shape: str, action: str, twinned: bool, looked: bool, subclass: bool, 
     act = ACTIONS[action]
     failures = 0
     quiet = 0
-    fail, restore = switches()
+    fail, restore, least = switches()
     pairs = SHAPES[shape]()
     pair: Any = min(pairs, key=lambda pair: pair[0], default=(later(5), "none"))
     n, twin = prepare(pairs, twinned, looked, subclass)
@@ -209,8 +210,7 @@ def sweep(shape: str, action: str, twinned: bool, looked: bool, subclass: bool, 
                 f"{action} of {shape!r}, allocation {failing}, twinned={twinned}, looked={looked}, subclass={subclass}"
             )
             raise AssertionError(f"{name}, {'failed' if failed else 'succeeded'}: {problem!r}") from problem
-        # Freed lists and the like may serve a few allocations more than the first time.
-        if quiet > 3 and failing > 40:
+        if quiet > 3 and failing > least:
             return failures
     raise AssertionError(f"{action} of {shape!r} does not end")
 
