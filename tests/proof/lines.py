@@ -25,7 +25,17 @@ SLOW = " and ".join(
             "every_day",
             "slices_leave",
         ),
-        ("short_line", "5000", "failing_allocations", "references", "burst", "threads", "snapshots", "boundaries"),
+        (
+            "short_line",
+            "5000",
+            "failing_allocations",
+            "references",
+            "burst",
+            "threads",
+            "snapshots",
+            "boundaries",
+            "collection",
+        ),
         ("operators", "package", "readme", "cancelling", "Machine"),
     )
     for name in names
@@ -37,6 +47,13 @@ QUIET = ("-W", "ignore::pytest.PytestUnraisableExceptionWarning")
 UNREACHABLE: list[tuple[str, str, str]] = [
     ("timers/wheel.pyx", 'return "', "says which invariant broke, and none ever did"),
     ("timers/wheel.pyx", "return broken", "as above"),
+    (
+        "timers/notifier.pyx",
+        "restless_error()",
+        "needs a collection in the middle of a call, where a tracer starts others",
+    ),
+    ("timers/notifier.pyx", "again and again", "as above"),
+    ("timers/notifier.pyx", "            continue", "as above"),
 ]
 
 
@@ -63,18 +80,17 @@ def unreached(planted: str = "") -> tuple[list[str], int]:
             lines = (build.folder / path).read_text().splitlines()
             total += len(report["executed_lines"]) + len(report["missing_lines"])
             for number in report["missing_lines"]:
-                text = lines[number - 1].strip()
-                if not excused(path, text):
-                    missing.append(f"{path}:{number}: {text}")
+                if not excused(path, lines[number - 1]):
+                    missing.append(f"{path}:{number}: {lines[number - 1].strip()}")
         if not total:
             raise Failed(f"coverage saw no line of a Cython file; the sources are in {ROOT}")
         return missing, total
 
 
-def excused(path: str, text: str) -> bool:
+def excused(path: str, line: str) -> bool:
     # The head of a function in C is no statement: its body tells whether it ran.
-    return text.startswith(("cdef ", "def ", "@")) or any(
-        path == file and part in text for file, part, _ in UNREACHABLE
+    return line.lstrip().startswith(("cdef ", "def ", "@")) or any(
+        path == file and part in line for file, part, _ in UNREACHABLE
     )
 
 
@@ -82,7 +98,8 @@ def main() -> None:
     """In a traced build: a little of the tools that reach what the tests do not."""
     states.forge(random.Random(1), 1500)
     for case in reentry.cases():
-        if case[3:] == (70, True, 0, False):
+        # A tracer allocates at every line: it would start collections where the core starts none.
+        if case[3:] == (70, True, 0, False) and "collection" not in case[0]:
             reentry.run(*case)
     for shape in ("empty", "a few", "48 at once", "a second", "one millisecond", "everywhere", "objects"):
         for action in allocations.ACTIONS:
