@@ -41,7 +41,7 @@ def show_operations(console: Console, cells: list[Cell], bytes_each: dict[str, f
                 row.append(short(spread.median) + gain if spread else "-")
             held = bytes_each.get(cell.contender) if count == cells[-1].timers else None
             row += [
-                f"{max(spread_of(values) for values in cell.rounds.values()):.0%}",
+                f"{max(map(width, cell.rounds.values())):.0%}" if len(cell.rounds["insert"]) > 1 else "-",
                 f"{held:.0f}" if held else "-",
                 str(len(cell.rounds["insert"])),
                 "-" if cell.checksum is None else f"{cell.checksum:08x}",
@@ -50,7 +50,7 @@ def show_operations(console: Console, cells: list[Cell], bytes_each: dict[str, f
         console.print(table)
 
 
-def spread_of(values: list[float]) -> float:
+def width(values: list[float]) -> float:
     """From the least to the greatest, as a part of the median."""
     spread = Spread.of(values)
     return (spread.high - spread.low) / spread.median
