@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from matplotlib import colormaps, rcParams
+from matplotlib import rcParams
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from bench.compare import OPERATIONS, Comparison
 
 OURS = "MultiNotifier"
-COLOURS = colormaps["tab20"]
 
 
 def finish(figure: Figure, path: Path, title: str, about: str) -> Path:
@@ -41,7 +40,13 @@ def speed(result: Comparison, path: Path, about: str) -> Path:
             cells = [cell for cell in result.operations if cell.contender == name and operation in cell.rounds]
             points = [(cell.timers, spread.median) for cell in cells if (spread := cell.spread(operation))]
             if points:
-                (line,) = panel.plot(*zip(*points), marker="o", markersize=3, label=name, color=COLOURS(number))
+                (line,) = panel.plot(
+                    *zip(*points),
+                    marker="o",
+                    markersize=3,
+                    label=name,
+                    color="black" if name == OURS else f"C{number - 1}",
+                )
                 line.set_linestyle(":" if name.startswith("floor") else "-")
                 line.set_linewidth(3 if name == OURS else 1.5)
         panel.set(title=operation, xscale="log", yscale="log", xlabel="timers", ylabel="ns an operation")
@@ -59,6 +64,5 @@ def memory(result: Comparison, path: Path, about: str) -> Path:
     bars = panel.barh(names, [result.bytes_each[name] for name in names])
     bars[names.index(OURS)].set_color("black")
     panel.bar_label(bars, fmt="%.0f", padding=3)
-    panel.margins(x=0.1)
     panel.set(xlabel="resident bytes a timer, tokens excluded, datetimes not held by the caller")
     return finish(figure, path, "Memory of a million timers", about)

@@ -26,8 +26,8 @@ SNAPSHOT_OF = ("MultiNotifier", "heapq", "re-sorted list")
 MEMORY_SIZE = 1_000_000
 SECONDS = 105
 ROUNDS = 5
-# At a small size a round repeats its work until it has done so many operations.
-LEAST = 20_000
+# At a small size a round repeats its work until it has done so many operations: once would measure cold caches.
+LEAST = 100_000
 # From a size to the next, ten times as large, a round takes at most so many times as long.
 GROWTH = 14
 # The C++ rivals step through every millisecond: with fewer timers that would be all they do.
@@ -70,7 +70,7 @@ def timers_of(count: int) -> Timers:
 
 @cache
 def churn_of(count: int) -> Churn:
-    return workloads.churn(DENSE, count, max(LEAST, count // 10))
+    return workloads.churn(DENSE, count, max(LEAST // 5, count // 10))
 
 
 def measure_queue(name: str, count: int) -> tuple[Figures, int]:
@@ -207,10 +207,12 @@ class Runner:
         pin()
         operations: dict[tuple[str, int], Cell] = {}
         snapshots: dict[tuple[str, int], Cell] = {}
+        sizes = sorted({*SIZES, *SNAPSHOT_SIZES})
+        for count in sizes:
+            self.step(f"preparing {count:,} timers")
+            prepare(count)
         for turn in range(self.rounds):
-            for count in sorted({*SIZES, *SNAPSHOT_SIZES}):
-                self.step(f"{count:,} timers: preparing")
-                prepare(count)
+            for count in sizes:
                 if count in SIZES:
                     able = {name: each for name, each in measures.items() if suits(name, count)}
                     self.round(operations, count, able)
@@ -224,7 +226,7 @@ class Runner:
 
 
 def prepare(count: int) -> None:
-    """So that no contender pays for what all of them use."""
+    """Before anything is measured: no contender pays for what all of them use, and it lies close together in memory."""
     timers = timers_of(count)
     _ = timers.expected, timers.last, timers.pairs, timers.coarse_clock, churn_of(count)
 
