@@ -64,5 +64,6 @@ def memory(result: Comparison, path: Path, about: str) -> Path:
     bars = panel.barh(names, [result.bytes_each[name] for name in names])
     bars[names.index(OURS)].set_color("black")
     panel.bar_label(bars, fmt="%.0f", padding=3)
+    panel.margins(x=0.1)
     panel.set(xlabel="resident bytes a timer, tokens excluded, datetimes not held by the caller")
     return finish(figure, path, "Memory of a million timers", about)
