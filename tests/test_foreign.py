@@ -103,7 +103,7 @@ def test_a_collection_at_every_attempt() -> None:
         lambda n: n.due(later(60)),
         lambda n: [token for _, token in n.due_items(later(60))],
         lambda n: list(n)[:0],
-        lambda n: list(n.__reduce_ex__(2)[:0]),
+        lambda n: list(n.__reduce_ex__(2))[:0],
     ]
     for call in calls:
         n: MultiNotifier[Any] = MultiNotifier((later(number), token) for number, token in enumerate(tokens))

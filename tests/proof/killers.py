@@ -6,6 +6,7 @@ import copy
 import faulthandler
 import random
 import sys
+import tracemalloc
 from datetime import datetime, timedelta, timezone, tzinfo
 from typing import Any
 
@@ -42,8 +43,16 @@ def calendar() -> None:
 class Odd(datetime):
     """Its offset is not what a tzinfo may answer."""
 
+    days: int
+
     def utcoffset(self) -> timedelta:
-        return timedelta(days=self.day)
+        return timedelta(days=self.days)
+
+
+class Fine(datetime):
+    """A little later than it looks."""
+
+    nanosecond = 1
 
 
 def zones() -> None:
@@ -51,12 +60,18 @@ def zones() -> None:
     naive = datetime(2026, 1, 1, tzinfo=Zone())
     n = MultiNotifier([(naive, 1)])
     assert n.next_at() == datetime(2026, 1, 1) and n.due(naive) == [1]
-    odd = Odd(2026, 1, 1, tzinfo=timezone(timedelta(hours=1)))
-    try:
-        n.notify_at(odd, 1)
-    except ValueError:
-        return
-    raise AssertionError("an offset of a day was accepted")
+    for days in (-1, 1):
+        odd = Odd(2026, 1, 1, tzinfo=timezone(timedelta(hours=1)))
+        odd.days = days
+        try:
+            n.notify_at(odd, 1)
+        except ValueError:
+            continue
+        raise AssertionError("an offset of a day was accepted")
+    for zone in (None, timezone.utc, timezone(timedelta(hours=1))):
+        fine = Fine(2026, 1, 1, tzinfo=zone)
+        n = MultiNotifier([(fine, 1)])
+        assert n.next_at() == datetime(2026, 1, 1, tzinfo=zone) + MICROSECOND and n.due(fine) == []
 
 
 def crowds() -> None:
@@ -119,6 +134,20 @@ def memory() -> None:
     assert sys.getsizeof(n) <= empty + 100
 
 
+def sizes() -> None:
+    """What `getsizeof` counts is what Python's allocator gave."""
+    for spread in (1, 10**3, 10**6, 10**10):
+        ats = [moment(number * 7_919_793 % spread) for number in range(3000)]
+        tracemalloc.start()
+        n = MultiNotifier[None]()
+        for at in ats:
+            n.notify_at(at, None)
+        assert len(n.due(moment(0))) < 3001 and n.next_at() != LAST
+        owned = tracemalloc.get_traced_memory()[0]
+        tracemalloc.stop()
+        assert abs(owned - sys.getsizeof(n)) < owned // 50 + 600, f"{owned} bytes are {sys.getsizeof(n)}"
+
+
 def blocks() -> None:
     """What a tree of every level owned is given back, chunk by chunk."""
     pairs = [(moment(number * 10**14 % (3 * 10**17)), number) for number in range(3000)]
@@ -148,6 +177,7 @@ def main() -> None:
     twins()
     memory()
     blocks()
+    sizes()
     for number, name in enumerate(CONFIGS):
         run(CONFIGS[name], 500, 50 + number, check=True)
         run(CONFIGS[name], 1500, 100 + number)
