@@ -74,43 +74,51 @@ def churn_of(count: int) -> Churn:
 
 
 def measure_queue(name: str, count: int) -> tuple[Figures, int]:
-    """Nanoseconds of each operation; every sequence of tokens must be that of the plain model.
+    """Nanoseconds of each operation; every sequence of tokens must be that of the plain model."""
+    figures = insert_and_drain(name, count)
+    if count <= MOST_CHURN.get(name, count):
+        figures["churn"] = turn_over(name, count)
+    return figures, timers_of(count).expected
 
-    Half of the timers are drained step by step and half by one `due`, so that one filling serves for both.
-    """
+
+def turn_over(name: str, count: int) -> float:
+    work, queue = churn_of(count), CONTENDERS[name]()
+    loops.insert(queue, work.initial)
+    level_ground()
+    each, slices = nanoseconds(work.operations, loops.churn, queue, work)
+    loops.check(slices, work.expected, f"{name}, churn")
+    return each
+
+
+def insert_and_drain(name: str, count: int) -> Figures:
+    """Half of the timers are drained step by step and half by one `due`, so that one filling serves for both."""
     make, timers = CONTENDERS[name], timers_of(count)
     pairs, times = timers.pairs, max(1, LEAST // count)
     half = timers.coarse_clock[: len(timers.coarse_clock) // 2]
     first = timers.due_by(half[-1])
     figures: Figures = {}
-    with level_ground():
-        queues = [make() for _ in range(times)]
-        figures["insert"], _ = nanoseconds(times * count, loops.insert_each, queues, pairs)
-        figures["drain"], firsts = nanoseconds(times * first, loops.drain_each, queues, half)
-        figures["next_at"], _ = nanoseconds(LEAST, loops.call, LEAST, queues[0].next_at)
-        figures["drain at once"], rests = nanoseconds(times * (count - first), loops.drain_each, queues, [timers.last])
-        for taken, rest in zip(firsts, rests):
-            loops.check(taken + rest, timers.expected, f"{name}, drain")
-    if count <= MOST_CHURN.get(name, count):
-        with level_ground():
-            work, queue = churn_of(count), make()
-            loops.insert(queue, work.initial)
-            figures["churn"], slices = nanoseconds(work.operations, loops.churn, queue, work)
-            loops.check(slices, work.expected, f"{name}, churn")
-    return figures, timers.expected
+    level_ground()
+    queues = [make() for _ in range(times)]
+    figures["insert"], _ = nanoseconds(times * count, loops.insert_each, queues, pairs)
+    figures["drain"], firsts = nanoseconds(times * first, loops.drain_each, queues, half)
+    figures["next_at"], _ = nanoseconds(LEAST, loops.call, LEAST, queues[0].next_at)
+    figures["drain at once"], rests = nanoseconds(times * (count - first), loops.drain_each, queues, [timers.last])
+    for taken, rest in zip(firsts, rests):
+        loops.check(taken + rest, timers.expected, f"{name}, drain")
+    return figures
 
 
 def measure_append(count: int) -> tuple[Figures, None]:
     timers, times = timers_of(count), max(1, LEAST // count)
-    with level_ground():
-        return {"insert": sum(nanoseconds(times * count, loops.append, [], timers)[0] for _ in range(times))}, None
+    level_ground()
+    return {"insert": sum(nanoseconds(times * count, loops.append, [], timers)[0] for _ in range(times))}, None
 
 
 def measure_noop(floor: Any, count: int) -> tuple[Figures, None]:
     pairs, times = timers_of(count).pairs, max(1, LEAST // count)
-    with level_ground():
-        inserted, _ = nanoseconds(times * count, loops.insert_each, [floor] * times, pairs)
-        asked, _ = nanoseconds(LEAST, loops.call, LEAST, floor.next_at)
+    level_ground()
+    inserted, _ = nanoseconds(times * count, loops.insert_each, [floor] * times, pairs)
+    asked, _ = nanoseconds(LEAST, loops.call, LEAST, floor.next_at)
     return {"insert": inserted, "next_at": asked}, None
 
 
@@ -134,11 +142,11 @@ def measure_snapshot(name: str, count: int) -> tuple[Figures, int]:
     else:
         loops.insert(queue, timers)
     times = range(max(1, 2000 // count))
-    with level_ground():
-        copied, _ = nanoseconds(len(times), lambda: [copy.deepcopy(queue) for _ in times])
-        dumped, pickled = nanoseconds(len(times), lambda: [pickle.dumps(queue) for _ in times])
-        data = pickled[-1]
-        loaded, restored = nanoseconds(len(times), lambda: [pickle.loads(data) for _ in times])
+    level_ground()
+    copied, _ = nanoseconds(len(times), lambda: [copy.deepcopy(queue) for _ in times])
+    dumped, pickled = nanoseconds(len(times), lambda: [pickle.dumps(queue) for _ in times])
+    data = pickled[-1]
+    loaded, restored = nanoseconds(len(times), lambda: [pickle.loads(data) for _ in times])
     # Of a million, a part must do: a heap takes seconds for all.
     now = timers.coarse_clock[-1 if count < 1_000_000 else len(timers.coarse_clock) // 10]
     due = timers.due_order[: timers.due_by(now)]

@@ -10,8 +10,7 @@ import gc
 import os
 import statistics
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Callable
 
@@ -31,15 +30,10 @@ def nanoseconds(operations: int, work: Callable[..., Any], *arguments: Any) -> t
     return (now() - start) / operations * 1e9, result
 
 
-@contextmanager
-def level_ground() -> Iterator[None]:
-    """The collector runs as usual, but what was there before is not part of its work."""
+def level_ground() -> None:
+    """The collector runs as usual from here on, but what there is already is no part of its work."""
     gc.collect()
     gc.freeze()
-    try:
-        yield
-    finally:
-        gc.unfreeze()
 
 
 @dataclass(frozen=True)
@@ -67,8 +61,8 @@ def interleave(tasks: Mapping[str, Task], rounds: int, step: Callable[[str], Non
         names = list(tasks)[:: -1 if turn % 2 else 1]
         for name in names:
             step(name)
-            with level_ground():
-                answer = tasks[name]()
+            level_ground()
+            answer = tasks[name]()
             for key, value in answer.items():
                 figures.setdefault(f"{name} {key}".strip(), []).append(value)
     return figures
