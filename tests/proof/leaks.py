@@ -103,9 +103,10 @@ def flat(name: str, rounds: int) -> int:
     """The references after `rounds` rounds are those before them; answers the rounds."""
     act = ROUNDS[name]
     exact = hasattr(sys, "gettotalrefcount")
-    # Blocks also serve the interpreter's own caches, which take hundreds of rounds to fill: a coarse look.
+    # Blocks also serve the interpreter's own caches, which take a hundred rounds to fill: a coarse look,
+    # after rounds that are not counted.
     most = 3 if exact else 10 * max(rounds // 3, 1)
-    for _ in range(5 if exact else rounds // 2):
+    for _ in range(5 if exact else max(60, rounds // 2)):
         act()
     part = max(rounds // 3, 1)
     marks = [0] * 4
