@@ -57,10 +57,15 @@ from libc.stdint cimport uint16_t, uint32_t, uint64_t
 cdef enum:
     # A bucket up to this size is sorted in place instead of cascading.
     CROWD = 48
+    # One up to this size, of which all timers are due, too.
+    BATCH = 8192
     # A wheel with no more timers than this is folded into one bucket again.
     CALM = 16
     # Timers of the largest chunk: 512 bytes, the largest block of Python's own allocator.
     CHUNK = 31
+    # Sorting distributes timers by this many digits, as long as there are more than a few of one digit.
+    FAN = 512
+    FEW = 16
     MAX_LEVEL = 8
 
 

@@ -214,8 +214,9 @@ cdef inline size_t gather(Chunk *last, size_t most, Timer *timers) noexcept nogi
             return count
 
 
-cdef inline void sort(Timer *timers, size_t count) noexcept nogil:
-    """Insertion sort: stable, and fastest for the few timers of one bucket."""
+# ---- order
+
+cdef inline void insertion_sort(Timer *timers, size_t count) noexcept nogil:
     cdef size_t done, place
     cdef Timer timer
     for done in range(1, count):
@@ -227,21 +228,92 @@ cdef inline void sort(Timer *timers, size_t count) noexcept nogil:
         timers[place] = timer
 
 
-cdef void sort_bucket(Chunk *last) noexcept nogil:
-    """Sort at most CROWD timers in place."""
-    cdef Timer timers[CROWD]
+cdef void distribute(Timer *timers, size_t count, uint64_t difference, Timer *spare) noexcept nogil:
+    """Bring every timer within FEW places of where it belongs, by the highest bits that differ.
+
+    `difference`: of the deadlines, all their differing bits.
+    """
+    cdef uint32_t ends[FAN]
+    cdef int bits = min(timers_high_bit(FAN), timers_high_bit(count))
+    cdef int shift = max(0, timers_high_bit(difference) + 1 - bits)
+    cdef uint64_t mask = (<uint64_t>1 << bits) - 1
+    cdef uint32_t start = 0
+    cdef uint32_t end
+    cdef size_t index, digit
+    memset(ends, 0, (mask + 1) * sizeof(uint32_t))
+    for index in range(count):
+        ends[timers[index].deadline >> shift & mask] += 1
+    for digit in range(mask + 1):
+        end = start + ends[digit]
+        ends[digit] = start
+        start = end
+    for index in range(count):
+        digit = timers[index].deadline >> shift & mask
+        spare[ends[digit]] = timers[index]
+        ends[digit] += 1
+    memcpy(timers, spare, count * sizeof(Timer))
+    start = 0
+    for digit in range(mask + 1):
+        end = ends[digit]
+        if end - start > FEW:
+            difference = difference_of(timers + start, end - start)
+            if difference:
+                distribute(timers + start, end - start, difference, spare)
+        start = end
+
+
+cdef inline uint64_t difference_of(Timer *timers, size_t count) noexcept nogil:
+    """The bits in which the deadlines differ, or 0 if they stand in order."""
+    cdef uint64_t difference = 0
+    cdef bint ordered = True
+    cdef size_t index
+    for index in range(1, count):
+        difference |= timers[index].deadline ^ timers[index - 1].deadline
+        ordered &= timers[index].deadline >= timers[index - 1].deadline
+    return 0 if ordered else difference
+
+
+cdef int sort(Timer *timers, size_t count) noexcept nogil:
+    """A stable sort: by digits, as long as there are many, and then by insertion."""
+    cdef uint64_t difference
+    cdef Timer *spare
+    if count > CROWD:
+        difference = difference_of(timers, count)
+        if not difference:
+            return 0
+        spare = <Timer *>PyMem_Malloc(count * sizeof(Timer))
+        if spare is NULL:
+            return -1
+        distribute(timers, count, difference, spare)
+        PyMem_Free(spare)
+    insertion_sort(timers, count)
+    return 0
+
+
+cdef int sort_bucket(Chunk *last, size_t count) noexcept nogil:
+    """Sort a bucket of `count` timers in place."""
+    cdef Timer few[CROWD]
+    cdef Timer *timers = few
     cdef Chunk *chunk = last
     cdef size_t done = 0
     if last.next is last:
-        sort(last.timers, last.count)
-        return
-    sort(timers, gather(last, CROWD, timers))
-    while True:
+        insertion_sort(last.timers, last.count)
+        return 0
+    if count > CROWD:
+        timers = <Timer *>PyMem_Malloc(count * sizeof(Timer))
+        if timers is NULL:
+            return -1
+    gather(last, count, timers)
+    if sort(timers, count) < 0:
+        PyMem_Free(timers)
+        return -1
+    while done < count:
         chunk = chunk.next
         memcpy(chunk.timers, timers + done, chunk.count * sizeof(Timer))
         done += chunk.count
-        if chunk is last:
-            return
+    if timers is not few:
+        PyMem_Free(timers)
+    return 0
 
 
 # ---- cascade
@@ -424,43 +496,63 @@ cdef int insert_bucket(Slot *root, Slot *batch) noexcept nogil:
 
 # ---- due
 
-cdef int ripen_slot(Slot *slot, uint64_t now, size_t *room, uint64_t end, bint single) noexcept nogil:
-    """`end`: the last deadline of the slot; `single`: its only one, and due."""
-    cdef Wheel *wheel
-    cdef Chunk *chunk
-    cdef Chunk *last
-    cdef int digit
+cdef size_t count_ripe(Chunk *last, uint64_t now, size_t most) noexcept nogil:
+    """The number of timers of a bucket, if all are due and there are at most `most`; or else 0."""
+    cdef Chunk *chunk = last
     cdef size_t count = 0
     cdef uint32_t index
-    if not is_wheel(slot[0]) and not single and is_crowded(slot[0]) and split(slot) < 0:
-        return -1
+    while count <= most:
+        chunk = chunk.next
+        timers_prefetch_chunk(chunk.next)
+        for index in range(chunk.count):
+            if chunk.timers[index].deadline > now:
+                return 0
+        count += chunk.count
+        if chunk is last:
+            return count if count <= most else 0
+    return 0
+
+
+cdef int ripen_slot(Slot *slot, uint64_t now, size_t *room, bint single) noexcept nogil:
+    """`single`: the slot is of one deadline, which is due."""
+    cdef Wheel *wheel
+    cdef Chunk *last = as_bucket(slot[0])
+    cdef Chunk *chunk = last
+    cdef int digit
+    cdef size_t count
+    cdef uint32_t index
+    if single:
+        room[0] -= min(room[0], bucket_count(last, room[0]))
+        return 0
+    if not is_wheel(slot[0]):
+        # What goes as a whole is sorted at once: a finer wheel would be gone again in a moment.
+        count = count_ripe(last, now, min(<size_t>BATCH, room[0]))
+        if count:
+            room[0] -= count
+            return sort_bucket(last, count)
+        if is_crowded(slot[0]) and split(slot) < 0:
+            return -1
     if is_wheel(slot[0]):
         wheel = as_wheel(slot[0])
         digit = next_occupied(wheel, 0)
         while digit >= 0 and room[0] and first_of(wheel, digit) <= now:
-            if ripen_slot(&wheel.slots[digit], now, room, last_of(wheel, digit), wheel.shift == 0) < 0:
+            if ripen_slot(&wheel.slots[digit], now, room, wheel.shift == 0) < 0:
                 return -1
             digit = next_occupied(wheel, digit + 1)
         return 0
-    last = as_bucket(slot[0])
-    if not single:
-        sort_bucket(last)
-    if end <= now:
-        count = bucket_count(last, room[0])
-    else:
-        chunk = last
-        while True:
-            chunk = chunk.next
-            for index in range(chunk.count):
-                count += chunk.timers[index].deadline <= now
-            if chunk is last:
-                break
-    room[0] -= min(room[0], count)
-    return 0
+    sort_bucket(last, bucket_count(last, CROWD))
+    while True:
+        chunk = chunk.next
+        for index in range(chunk.count):
+            if not room[0] or chunk.timers[index].deadline > now:
+                return 0
+            room[0] -= 1
+        if chunk is last:
+            return 0
 
 
 cdef int ripen(Slot *root, uint64_t now, size_t *room) noexcept nogil:
-    return ripen_slot(root, now, room, <uint64_t>-1, False) if root[0] else 0
+    return ripen_slot(root, now, room, False) if root[0] else 0
 
 
 cdef void take_slot(Slot *slot, size_t *room, void ***tokens) noexcept nogil:
@@ -498,8 +590,7 @@ cdef void take(Slot *root, size_t count, void **tokens) noexcept nogil:
 
 cdef int read_slot(Slot slot, size_t *room, Timer **timers, bint single) noexcept nogil:
     cdef Wheel *wheel
-    cdef Slot twin
-    cdef int digit, failed
+    cdef int digit
     cdef size_t count
     if is_wheel(slot):
         wheel = as_wheel(slot)
@@ -509,19 +600,9 @@ cdef int read_slot(Slot slot, size_t *room, Timer **timers, bint single) noexcep
                 return -1
             digit = next_occupied(wheel, digit + 1)
         return 0
-    if not single and is_crowded(slot):
-        # Reading changes nothing: a copy of the bucket cascades.
-        if clone(slot, &twin) < 0:
-            return -1
-        count = <size_t>-1
-        failed = ripen(&twin, <uint64_t>-1, &count)
-        if not failed:
-            failed = read_slot(twin, room, timers, False)
-        free(twin)
-        return failed
     count = gather(as_bucket(slot), room[0], timers[0])
-    if not single:
-        sort(timers[0], count)
+    if not single and sort(timers[0], count) < 0:
+        return -1
     timers[0] += count
     room[0] -= count
     return 0

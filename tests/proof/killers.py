@@ -96,6 +96,26 @@ def crowds() -> None:
             assert len(taken) == count + (count // 2 if count < 100 else count)
 
 
+def batches() -> None:
+    """Crowds that fall due as a whole: unordered, in order, most of one digit, and around the size that still counts."""
+    for count in (49, 600, 8191, 8192, 8193, 20_000):
+        for distinct in (2, 700, 10**6, 10**12):
+            for strange in (0, 10**15):
+                micros = [number * 7_919_793 % distinct for number in range(count)]
+                micros[count // 2] += strange
+                order = sorted(range(count), key=micros.__getitem__)
+                ats = [EPOCH + micro * MICROSECOND for micro in micros]
+                n = MultiNotifier(zip(ats, range(count)))
+                assert [token for _, token in n] == order
+                twin = copy.copy(n)
+                last = ats[order[-1]]
+                assert n.due(last - MICROSECOND) + n.due(last) == order
+                assert twin.due_items(last) == [(ats[number], number) for number in order]
+                sorted_again = MultiNotifier((ats[number], number) for number in order)
+                assert sorted_again.due(last, count - 1) == order[:-1]
+                assert sorted_again.due(last) == order[-1:]
+
+
 def twins() -> None:
     """An insert in bulk into trees of every shape, and twins that are written to."""
     rng = random.Random(4)
@@ -172,6 +192,7 @@ def main() -> None:
     for number, name in enumerate(("dense", "every level", "one millisecond", "labels", "copies")):
         run(CONFIGS[name], 400, number, check=True)
     crowds()
+    batches()
     for cursor in boundaries.cursors(3)[:4]:
         boundaries.check(cursor)
     twins()

@@ -70,6 +70,8 @@ SKIPPED = re.compile(
 HARMLESS: list[tuple[str, str]] = [
     ("path[MAX_LEVEL", "room to spare"),
     ("CROWD = 48", "a threshold of speed"),
+    ("BATCH = 8192", "a threshold of memory"),
+    ("FEW = 16", "a threshold of speed"),
     ("CALM = 16", "a threshold of memory"),
     ("CHUNK = 31", "a threshold of speed"),
     ("cdef size_t digit = 0", "set before it is used"),
