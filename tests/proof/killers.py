@@ -97,7 +97,7 @@ def crowds() -> None:
 
 
 def batches() -> None:
-    """Crowds that fall due as a whole: unordered, in order, most of one digit, and around the size that still counts."""
+    """Crowds that fall due as a whole: in any order, most of one digit, and around the size that still counts."""
     for count in (49, 600, 8191, 8192, 8193, 20_000):
         for distinct in (2, 700, 10**6, 10**12):
             for strange in (0, 10**15):
