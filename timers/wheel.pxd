@@ -16,8 +16,9 @@ pointer that is moved about and never looked at.
 A slot is empty, or holds a bucket (timers in the order of their insertion, an append each), or
 a finer wheel. A bucket of more than CROWD timers cascades into a finer wheel the first time
 something needs its inside: `due`, a removal, or the search for the next deadline. A smaller
-one is sorted where it lies. A small notifier is the same thing with no wheel in it: its
-root is one bucket.
+one is sorted where it lies, and so is one of up to BATCH timers that are all due: they leave
+together, and a finer wheel would be gone again in a moment. A small notifier is the same
+thing with no wheel in it: its root is one bucket.
 
     level   slots   granularity   range of one wheel
       0       32       1 us           32 us     only where a millisecond is crowded
@@ -37,7 +38,7 @@ wheel on top. A cursor could be wrong, wrap, or have to be re-anchored when the 
 overflow heap would cost a logarithm where a coarse slot costs an append.
 
 A timer moves down at most once a level, from bucket to bucket, in passes over whole chunks:
-that is all that draining costs.
+that, and the sorting of small buckets, is all that draining costs.
 
 Invariants (`check` verifies each by name):
   occupied    a bit of `occupied` is set exactly where the slot is not empty
@@ -57,7 +58,7 @@ from libc.stdint cimport uint16_t, uint32_t, uint64_t
 cdef enum:
     # A bucket up to this size is sorted in place instead of cascading.
     CROWD = 48
-    # One up to this size, of which all timers are due, too.
+    # And one up to this size, if all of its timers are taken together.
     BATCH = 8192
     # A wheel with no more timers than this is folded into one bucket again.
     CALM = 16

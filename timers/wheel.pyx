@@ -525,7 +525,6 @@ cdef int ripen_slot(Slot *slot, uint64_t now, size_t *room, bint single) noexcep
         room[0] -= min(room[0], bucket_count(last, room[0]))
         return 0
     if not is_wheel(slot[0]):
-        # What goes as a whole is sorted at once: a finer wheel would be gone again in a moment.
         count = count_ripe(last, now, min(<size_t>BATCH, room[0]))
         if count:
             room[0] -= count
