@@ -157,7 +157,8 @@ def failing(arguments: Arguments) -> bool:
     started = time.monotonic()
     cases = allocations.cases()
     random.Random(arguments.seed).shuffle(cases)
-    done, failure = spread("failing allocations", allocations.sweep, cases, 150 * len(cases), arguments.jobs)
+    del cases[arguments.count or len(cases) :]
+    done, failure = spread("failing allocations", allocations.sweep, cases, 22 * len(cases), arguments.jobs)
     return report("failing allocations", f"{done:,} in {len(cases):,} situations", failure, started)
 
 
@@ -284,7 +285,6 @@ def plant(arguments: Arguments) -> bool:
     checks += [
         (f"{kind.__name__}: nothing in sound code", functools.partial(faults.sound, kind)) for kind in faults.KINDS
     ]
-    checks.append(("coverage: a line that nothing runs", faults.uncovered_is_noticed))
     checks.append(("mutants: a deadly one and an idle one", faults.mutants_are_told_apart))
     if arguments.python:
         checks.append(
@@ -340,7 +340,7 @@ def main() -> None:
         "--cursors", type=int, default=64
     )
     add("states", "forged states for __setstate__", 10**6)
-    add("allocations", "every n-th allocation fails in every method")
+    add("allocations", "every n-th allocation fails in every method; --count situations, 0 for all", 0)
     add("snapshots", "copies and pickles at random moments have the same future", 10**5)
     add("reentry", "foreign code comes back from every hook into every method")
     tool = add("leaks", "references flat over rounds, memory flat over operations and after a burst", 10**8)
@@ -355,7 +355,7 @@ def main() -> None:
         "sanitize", "the suite and operations under the address and undefined-behaviour sanitizers", 10**8
     ).add_argument("--no-suite", action="store_true")
     add("coverage", "every line of the Cython files")
-    tool = add("mutants", "small changes that the tests must notice", 0)
+    tool = add("mutants", "small changes that the tests must notice; --count of them, 0 for all", 0)
     tool.add_argument("--only", default="", help="mutants whose description holds this")
     tool = add("faults", "planted faults that the tools must notice")
     tool.add_argument("--only", default="", help="faults whose description holds this")
