@@ -186,6 +186,16 @@ def test_slots_and_constructors() -> None:
         assert twin.hidden() == [1] and not hasattr(twin, "empty") and twin.due(NOON) == ["a"]
 
 
+def test_a_state_may_bring_no_attribute_that_the_class_has_not() -> None:
+    state = (*MultiNotifier([(NOON, "b")]).__getstate__(), {"empty": 1, "unknown": 2})
+    private: Private[str] = Private.__new__(Private)
+    for n in (private, MultiNotifier[str]()):
+        n.notify_at(NOON, "a")
+        with pytest.raises(ValueError, match="an attribute '"):
+            n.__setstate__(state)
+        assert not hasattr(n, "empty") and list(n) == [(NOON, "a")]
+
+
 def test_pickles_name_no_class_but_ours() -> None:
     n: MultiNotifier[Any] = MultiNotifier((later(number), number) for number in range(100))
     for protocol in PROTOCOLS:

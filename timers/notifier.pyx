@@ -591,9 +591,9 @@ cdef bytes read_datetime64(numbers, int64_t low, int64_t high, int64_t up, int64
                 instant = number // down
                 instant += number > instant * down
             deadlines[index] = pack(EPOCH + instant)
-        return block
     finally:
         PyBuffer_Release(&view)
+    return block
 
 
 cdef int put_all(MultiNotifier fresh, bytes deadlines, list tokens) except -1:

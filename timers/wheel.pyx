@@ -540,14 +540,13 @@ cdef int ripen_slot(Slot *slot, uint64_t now, size_t *room, bint single) noexcep
             digit = next_occupied(wheel, digit + 1)
         return 0
     sort_bucket(last, bucket_count(last, CROWD))
+    # Some timer is not due, or has no room: this ends before the bucket does.
     while True:
         chunk = chunk.next
         for index in range(chunk.count):
             if not room[0] or chunk.timers[index].deadline > now:
                 return 0
             room[0] -= 1
-        if chunk is last:
-            return 0
 
 
 cdef int ripen(Slot *root, uint64_t now, size_t *room) noexcept nogil:
@@ -721,8 +720,10 @@ cdef void calm(Slot *root, size_t count) noexcept nogil:
     # Eight times too large: so that growing and shrinking in turns costs little.
     if not is_wheel(root[0]) and as_bucket(root[0]).capacity <= 8 * count:
         return
-    if read(root[0], count, timers) < 0 or grow(&bucket, <uint32_t>max(count, 2)) < 0:
+    if grow(&bucket, <uint32_t>max(count, 2)) < 0:
         return
+    # So few are read without further memory.
+    read(root[0], count, timers)
     as_bucket(bucket).count = <uint16_t>count
     memcpy(as_bucket(bucket).timers, timers, count * sizeof(Timer))
     free(root[0])

@@ -23,6 +23,9 @@ from timers import MultiNotifier
 MOST = 4000
 
 
+EARLIEST = datetime.min.replace(tzinfo=TODAY.tzinfo)
+
+
 def later(number: float) -> datetime:
     return TODAY + timedelta(milliseconds=number)
 
@@ -86,11 +89,12 @@ ACTIONS: dict[str, Callable[[Any, Any], Any]] = {
     "notify_at": lambda n, first: n.notify_at(later(90_000), "new"),
     "notify_at now": lambda n, first: n.notify_at(first[0], "new"),
     "notify_at far": lambda n, first: n.notify_at(LAST, "new"),
-    "notify_at early": lambda n, first: n.notify_at(datetime.min.replace(tzinfo=TODAY.tzinfo), "new"),
+    "notify_at early": lambda n, first: n.notify_at(EARLIEST, "new"),
     "notify_many": lambda n, first: n.notify_many(BATCH_ATS, BATCH_TOKENS),
     "next_at": lambda n, first: n.next_at(),
     "due of one": lambda n, first: n.due(first[0]),
     "due of half": lambda n, first: n.due(later(500)),
+    "due of most": lambda n, first: n.due(later(950)),
     "due of all": lambda n, first: n.due(LAST),
     "due with a limit": lambda n, first: n.due(LAST, 7),
     "due_items": lambda n, first: n.due_items(later(500)),
@@ -150,17 +154,18 @@ def switches() -> tuple[Callable[[int], None], Callable[[], None], int]:
     return lambda number: _testcapi.set_nomemory(number, number + 1), _testcapi.remove_mem_hooks, 40
 
 
-def prepare(pairs: list[tuple[datetime, Any]], twinned: bool, looked: bool, subclass: bool) -> tuple[Any, Any]:
-    """`twinned`: a copy shares what it may. `looked`: iterated over first, which may leave another structure."""
+def prepare(pairs: list[tuple[datetime, Any]], twinned: bool, stirred: bool, subclass: bool) -> tuple[Any, Any]:
+    """`stirred`: something fell due before, so that a crowd has cascaded. `twinned`: a copy shares what it may."""
     n: Any = Sub("k") if subclass else MultiNotifier()
     n.notify_many([at for at, _ in pairs], [token for _, token in pairs])
+    if stirred:
+        n.notify_at(EARLIEST, "earliest")
+        n.due(EARLIEST)
     twin = copy.copy(n) if twinned else None
-    if looked:
-        list(n)
     return n, twin
 
 
-def sweep(shape: str, action: str, twinned: bool, looked: bool, subclass: bool, step: int = 1, first: int = 0) -> int:
+def sweep(shape: str, action: str, twinned: bool, stirred: bool, subclass: bool, step: int = 1, first: int = 0) -> int:
     """Fail the first, the second … allocation of one action, until it needs no more; answers the number of failures."""
     act = ACTIONS[action]
     failures = 0
@@ -168,7 +173,7 @@ def sweep(shape: str, action: str, twinned: bool, looked: bool, subclass: bool, 
     fail, restore, least = switches()
     pairs = SHAPES[shape]()
     pair: Any = min(pairs, key=lambda pair: pair[0], default=(later(5), "none"))
-    n, twin = prepare(pairs, twinned, looked, subclass)
+    n, twin = prepare(pairs, twinned, stirred, subclass)
     before = contents(n)
     # What the action answers and leaves where nothing fails.
     wanted = outline(act(n, pair))
@@ -178,7 +183,7 @@ def sweep(shape: str, action: str, twinned: bool, looked: bool, subclass: bool, 
         living = alive()
         pairs = SHAPES[shape]()
         pair = min(pairs, key=lambda pair: pair[0], default=(later(5), "none"))
-        n, twin = prepare(pairs, twinned, looked, subclass)
+        n, twin = prepare(pairs, twinned, stirred, subclass)
         failed = False
         answer = None
         fail(failing)
@@ -206,9 +211,7 @@ def sweep(shape: str, action: str, twinned: bool, looked: bool, subclass: bool, 
                 gc.collect()
             assert alive() == living, f"{alive() - living} tokens leaked"
         except Exception as problem:
-            name = (
-                f"{action} of {shape!r}, allocation {failing}, twinned={twinned}, looked={looked}, subclass={subclass}"
-            )
+            name = f"{action} of {shape!r}, allocation {failing}, twinned={twinned}, stirred={stirred}, subclass={subclass}"
             raise AssertionError(f"{name}, {'failed' if failed else 'succeeded'}: {problem!r}") from problem
         if quiet > 3 and failing > least:
             return failures
@@ -220,11 +223,11 @@ Case = tuple[str, str, bool, bool, bool]
 
 def cases() -> list[Case]:
     return [
-        (shape, action, twinned, looked, subclass)
+        (shape, action, twinned, stirred, subclass)
         for shape in SHAPES
         for action in ACTIONS
         for twinned in (False, True)
-        for looked in (False, True)
+        for stirred in (False, True)
         for subclass in (False, True)
-        if shape != "empty" or not looked
+        if shape != "empty" or not stirred
     ]

@@ -95,9 +95,10 @@ def main() -> None:
             reentry.run(*case)
     for shape in ("empty", "a few", "48 at once", "a second", "one millisecond", "everywhere", "objects"):
         for action in allocations.ACTIONS:
-            for twinned in (False, True):
+            for twinned, stirred in ((False, False), (True, False), (False, True)):
                 if shape != "a second" or twinned is (action == "notify_at"):
-                    allocations.sweep(shape, action, twinned, False, False, step=1 if shape != "a second" else 7)
+                    step = 1 if shape != "a second" else 7
+                    allocations.sweep(shape, action, twinned, stirred, False, step=step)
 
 
 if __name__ == "__main__":
