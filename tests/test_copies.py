@@ -187,7 +187,8 @@ def test_slots_and_constructors() -> None:
 
 
 def test_a_state_may_bring_no_attribute_that_the_class_has_not() -> None:
-    state = (*MultiNotifier([(NOON, "b")]).__getstate__(), {"empty": 1, "unknown": 2})
+    state: Any = MultiNotifier([(NOON, "b")]).__reduce_ex__(2)[2]
+    state += ({"empty": 1, "unknown": 2},)
     private: Private[str] = Private.__new__(Private)
     for n in (private, MultiNotifier[str]()):
         n.notify_at(NOON, "a")

@@ -211,8 +211,8 @@ def sweep(shape: str, action: str, twinned: bool, stirred: bool, subclass: bool,
                 gc.collect()
             assert alive() == living, f"{alive() - living} tokens leaked"
         except Exception as problem:
-            name = f"{action} of {shape!r}, allocation {failing}, twinned={twinned}, stirred={stirred}, subclass={subclass}"
-            raise AssertionError(f"{name}, {'failed' if failed else 'succeeded'}: {problem!r}") from problem
+            case = f"{action} of {shape!r}, {twinned=}, {stirred=}, {subclass=}, allocation {failing}"
+            raise AssertionError(f"{case}, {'failed' if failed else 'succeeded'}: {problem!r}") from problem
         if quiet > 3 and failing > least:
             return failures
     raise AssertionError(f"{action} of {shape!r} does not end")
