@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import gc
 import itertools
+import os
 import random
 import weakref
 from datetime import datetime
@@ -168,6 +169,7 @@ def test_references_stay(name: str) -> None:
 
 
 @pytest.mark.skipif(not leaks.STATM.exists(), reason="no /proc tells the resident memory")
+@pytest.mark.skipif("PYTHONMALLOC" in os.environ, reason="the memory of another allocator")
 def test_memory_after_a_burst() -> None:
     leaks.burst(100_000)
 
