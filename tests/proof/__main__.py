@@ -1,6 +1,6 @@
 """`python -m tests.proof TOOL`: the full counts of what the test suite runs in short.
 
-Every tool prints its seed, which repeats the run, shows its progress, and ends with a line of what it counted; on
+`all` runs one tool after the other. Every tool prints its seed, which repeats the run, shows its progress, and ends with a line of what it counted; on
 failure with the smallest case that it knows, and a non-zero exit.
 """
 
@@ -300,6 +300,12 @@ def plant(arguments: Arguments) -> bool:
     return good and report("planted faults", f"{len(checks)} as they should be", None, started)
 
 
+def everything(arguments: Arguments) -> bool:
+    """Every tool that needs no other interpreter, with its full count."""
+    names = [name for name in TOOLS if name not in ("replay", "all")]
+    return all([run([name, "--seed", str(arguments.seed), "--jobs", str(arguments.jobs)]) for name in names])
+
+
 Tool = Callable[[Arguments], bool]
 TOOLS: dict[str, Tool] = {
     "operations": operations,
@@ -315,10 +321,11 @@ TOOLS: dict[str, Tool] = {
     "mutants": mutate,
     "faults": plant,
     "replay": replay,
+    "all": everything,
 }
 
 
-def main() -> None:
+def run(words: list[str] | None = None) -> bool:
     parser = argparse.ArgumentParser(prog="python -m tests.proof", description=__doc__)
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--seed", type=int, default=random.randrange(10**6), help="repeats a run; random if not given")
@@ -366,15 +373,15 @@ def main() -> None:
     tool.add_argument("run_seed", type=int)
     tool.add_argument("length", type=int)
     tool.add_argument("--check", action="store_true")
-    arguments = parser.parse_args()
-    say(f"seed {arguments.seed}")
+    add("all", "one after the other, with their full counts")
+    arguments = parser.parse_args(words)
+    say(f"{arguments.tool}, seed {arguments.seed}")
     try:
-        good = TOOLS[arguments.tool](arguments)
+        return TOOLS[arguments.tool](arguments)
     except Failed as failed:
         say(str(failed))
-        good = False
-    sys.exit(not good)
+        return False
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(not run())
