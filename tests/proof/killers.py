@@ -143,6 +143,7 @@ def memory() -> None:
     """Empty again means small again, and a crowd of chunks no larger than it must be."""
     n: MultiNotifier[int] = MultiNotifier()
     empty = sys.getsizeof(n)
+    assert sys.getsizeof(MultiNotifier([(TODAY, 1), (TODAY, 2)])) < empty + 64
     n.notify_many([TODAY + number * 997 * MICROSECOND for number in range(20_000)], range(20_000))
     assert sys.getsizeof(n) < 60 * 20_000
     for _ in range(500):

@@ -103,11 +103,12 @@ HARMLESS: list[tuple[str, str]] = [
 class Mutant(NamedTuple):
     path: str
     line: int
+    function: str
     before: str
     after: str
 
     def __str__(self) -> str:
-        return f"{self.path}:{self.line}: {self.before.strip()}  →  {self.after.strip()}"
+        return f"{self.path}:{self.line}: {self.function}: {self.before.strip()} -> {self.after.strip()}"
 
 
 def _code(text: str) -> str:
@@ -119,20 +120,23 @@ def _code(text: str) -> str:
 def mutants_of(path: str, text: str) -> Iterator[Mutant]:
     lines = text.split("\n")
     inside_extern = answers_int = False
+    function = ""
     for number, code in enumerate(_code(text).split("\n")):
         if code.startswith("cdef extern"):
             inside_extern = True
         elif code.strip() and not code.startswith(" "):
             inside_extern = False
             answers_int = bool(ANSWERS_INT.match(code))
-        head = re.match(r"\s*cdef .*\(.*\).*:\s*$", code)
+        head = re.match(r"\s*cdef .*?(\w+)\(.*\).*:\s*$", code)
+        if head:
+            function = head.group(1)
         if inside_extern or SKIPPED.search(code) or head or (answers_int and ANSWER.match(code)):
             continue
         for pattern, replace in PATTERNS:
             for match in pattern.finditer(code):
                 before, old = lines[number], match.group()
                 after = before[: match.start()] + replace(old) + before[match.end() :]
-                yield Mutant(path, number + 1, before, after)
+                yield Mutant(path, number + 1, function, before, after)
 
 
 def all_mutants() -> list[Mutant]:
@@ -167,9 +171,7 @@ def verdict(build: Build, mutant: Mutant) -> str | None:
 
 
 def harmless(mutant: Mutant) -> str | None:
-    return next(
-        (reason for part, reason in HARMLESS if part in f"{mutant.before.strip()} -> {mutant.after.strip()}"), None
-    )
+    return next((reason for part, reason in HARMLESS if part in str(mutant)), None)
 
 
 def hunt(mutants: list[Mutant], jobs: int) -> tuple[int, list[Mutant], list[str]]:
