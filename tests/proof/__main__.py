@@ -1,7 +1,7 @@
 """`python -m tests.proof TOOL`: the full counts of what the test suite runs in short.
 
-`all` runs one tool after the other. Every tool prints its seed, which repeats the run, shows its progress, and ends with
-a line of what it counted; on failure with the smallest case that it knows, and a non-zero exit.
+`all` runs one tool after the other. Every tool prints its seed, which repeats the run, shows its progress, and ends
+with a line of what it counted; on failure with the smallest case that it knows, and a non-zero exit.
 """
 
 from __future__ import annotations
