@@ -163,6 +163,10 @@ def test_subclasses_keep_their_attributes() -> None:
     assert b"__orig_class__" not in state and b"GenericAlias" not in state
 
 
+class Text(str):
+    pass
+
+
 class Private(MultiNotifier[U], Generic[U]):
     __slots__ = ("__hidden", "empty")
     __hidden: list[int]
@@ -247,6 +251,51 @@ def test_golden_pickles(path: Any) -> None:
         n._check()
         assert contents(n) == contents(RECIPES[name]()), name
     assert set(loaded) == set(RECIPES) or not path.name.startswith(f"format-{FORMAT}-")
+
+
+def test_many_strings_are_pickled_as_one() -> None:
+    plain = [str(number) for number in range(100)]
+    for tokens, joined in (
+        (plain, True),
+        (plain[:63], False),
+        # What is shared stays shared.
+        ([*plain, plain[7]], False),
+        ([*plain, Text("text")], False),
+        ([*plain, 5], False),
+        ([5, *plain], False),
+    ):
+        n = MultiNotifier((later(number), token) for number, token in enumerate(tokens))
+        assert type(n.__reduce_ex__(2)[2][2]) is (str if joined else tuple)
+        for protocol in PROTOCOLS:
+            twin = pickle.loads(pickle.dumps(n, protocol))
+            answer = twin.due(LAST)
+            assert answer == tokens and [type(token) for token in answer] == [type(token) for token in tokens]
+            assert len({id(token) for token in answer}) == len({id(token) for token in tokens})
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        b"",
+        b"\1",
+        b"\3",
+        b"\1\1",
+        b"\1\1\2",
+        b"\2\1",
+        b"\2\1\x80",
+        b"\2\1\1",
+        b"\xff\xff\xff\xff\xff\xff\xff\xff\x7f",
+        b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\1",
+    ],
+)
+def test_damaged_strings(rest: bytes) -> None:
+    n: MultiNotifier[str] = MultiNotifier([(NAIVE, "old")])
+    first = n.__reduce_ex__(2)[2][1]
+    with pytest.raises(ValueError):
+        n.__setstate__((2, first + rest, "ab", True))
+    assert list(n) == [(NAIVE, "old")]
+    n.__setstate__((2, first + b"\1\1\1\1\0", "ab", True))
+    assert [token for _, token in n] == ["a", "b", ""]
 
 
 def test_times_out_of_band() -> None:

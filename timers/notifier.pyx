@@ -18,7 +18,7 @@ from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from cpython.datetime cimport datetime, datetime_tzinfo, get_utc, import_datetime
 from cpython.list cimport PyList_New
-from cpython.mem cimport PyMem_Free, PyMem_Malloc
+from cpython.mem cimport PyMem_Calloc, PyMem_Free, PyMem_Malloc
 from cpython.object cimport PyObject, PyObject_RichCompareBool, Py_EQ, Py_TYPE
 from cpython.ref cimport Py_DECREF, Py_INCREF
 from cpython.tuple cimport PyTuple_New, PyTuple_SET_ITEM
@@ -82,9 +82,11 @@ cdef extern from *:
     void (*timers_release)(Slot) noexcept
 
 cdef enum:
-    STATE_VERSION = 1
+    STATE_VERSION = 2
     # From this size on, pickle protocol 5 may take the times out of band.
     BAND = 4096
+    # From this number on, strings are pickled as one.
+    MANY = 64
     # How often foreign code may change a notifier in the middle of a call.
     ATTEMPTS = 100
 
@@ -840,38 +842,91 @@ cdef int set_attributes(self, attributes) except -1:
     return 0
 
 
-# ---- pickle: (version, times, tokens, naive[, attributes]), in due order; times are differences of instants,
-# seven bits a byte, the lowest first, the highest bit set where another byte follows.
+# ---- pickle: (version, times, tokens, naive[, attributes]), in due order. `times` are numbers of seven bits a byte,
+# the lowest first, the highest bit set where another byte follows: the difference to the instant before.
+# Many strings are pickled as one, where nothing is shared; then each time is followed by the length of its token.
+# Version 1 had no such strings.
+
+cdef inline Py_ssize_t width(uint64_t number) noexcept:
+    cdef Py_ssize_t size = 1
+    while number > 127:
+        size += 1
+        number >>= 7
+    return size
+
+
+cdef inline unsigned char *write_number(unsigned char *out, uint64_t number) noexcept:
+    while number > 127:
+        out[0] = <unsigned char>(number & 127 | 128)
+        out += 1
+        number >>= 7
+    out[0] = <unsigned char>number
+    return out + 1
+
+
+cdef inline int64_t read_number(const unsigned char *times, Py_ssize_t size, Py_ssize_t *place) except -1:
+    cdef uint64_t number = 0
+    cdef uint32_t shift = 0
+    while True:
+        if place[0] == size or shift > 56:
+            raise ValueError("the times of the state are damaged")
+        number |= <uint64_t>(times[place[0]] & 127) << shift
+        shift += 7
+        place[0] += 1
+        if times[place[0] - 1] < 128:
+            return number
+
+
+cdef bint are_distinct_strings(tuple tokens) except -1:
+    """Whether there are many, all are strings, and no object is there twice."""
+    cdef size_t count = len(tokens)
+    cdef int bits = 1
+    cdef size_t place
+    cdef void **seen
+    cdef bint distinct = True
+    if count < MANY or type(tokens[0]) is not str:
+        return False
+    while count >> (bits - 1):
+        bits += 1
+    seen = <void **>PyMem_Calloc(<size_t>1 << bits, sizeof(void *))
+    if seen is NULL:
+        raise MemoryError
+    for token in tokens:
+        # Fibonacci hashing, into a table at most half full.
+        place = (<uint64_t><size_t><void *>token >> 4) * <uint64_t>0x9E3779B97F4A7C15 >> (64 - bits)
+        while seen[place] is not NULL and seen[place] is not <void *>token:
+            place = (place + 1) & ((<size_t>1 << bits) - 1)
+        if seen[place] is not NULL or type(token) is not str:
+            distinct = False
+            break
+        seen[place] = <void *>token
+    PyMem_Free(seen)
+    return distinct
+
 
 cdef tuple freeze(MultiNotifier self):
     cdef Pending pending = survey(self, ALL)
-    cdef size_t size = 0
+    cdef bint joined = are_distinct_strings(pending.tokens)
+    cdef Py_ssize_t size = 0
     cdef int64_t last = 0
     cdef int64_t instant
-    cdef uint64_t step
     cdef unsigned char *out
     cdef size_t index
     for index in range(pending.count):
         instant = unpack(pending.timers[index].deadline)
-        step = instant - last
-        last = instant
         # From here on the survey holds the differences.
-        pending.timers[index].deadline = step
-        size += 1
-        while step > 127:
-            size += 1
-            step >>= 7
+        pending.timers[index].deadline = instant - last
+        last = instant
+        size += width(pending.timers[index].deadline)
+        if joined:
+            size += width(len(<str>pending.tokens[index]))
     times = PyBytes_FromStringAndSize(NULL, size)
     out = <unsigned char *>PyBytes_AS_STRING(times)
     for index in range(pending.count):
-        step = pending.timers[index].deadline
-        while step > 127:
-            out[0] = <unsigned char>(step & 127 | 128)
-            out += 1
-            step >>= 7
-        out[0] = <unsigned char>step
-        out += 1
-    return STATE_VERSION, times, pending.tokens, pending.naive
+        out = write_number(out, pending.timers[index].deadline)
+        if joined:
+            out = write_number(out, len(<str>pending.tokens[index]))
+    return STATE_VERSION, times, "".join(pending.tokens) if joined else pending.tokens, pending.naive
 
 
 cdef MultiNotifier thaw(state):
@@ -880,10 +935,10 @@ cdef MultiNotifier thaw(state):
     if type(state) is not tuple or not 4 <= len(<tuple>state) <= 5:
         raise TypeError("the state must be a tuple (version, times, tokens, naive)")
     version, times, tokens, naive = (<tuple>state)[:4]
-    if type(version) is not int or type(tokens) is not tuple or type(naive) is not bool:
-        raise TypeError("the state must hold an int, bytes, a tuple and a bool")
-    if version != STATE_VERSION:
-        raise ValueError(f"the state has version {version}; this release reads {STATE_VERSION}")
+    if type(version) is not int or type(tokens) not in (tuple, str) or type(naive) is not bool:
+        raise TypeError("the state must hold an int, bytes, a tuple or a str, and a bool")
+    if not 1 <= version <= STATE_VERSION:
+        raise ValueError(f"the state has version {version}; this release reads 1 to {STATE_VERSION}")
     fresh.naive = naive
     try:
         PyObject_GetBuffer(times, &view, PyBUF_SIMPLE)
@@ -896,31 +951,33 @@ cdef MultiNotifier thaw(state):
     return fresh
 
 
-cdef int put_times(MultiNotifier fresh, const unsigned char *times, Py_ssize_t size, tuple tokens) except -1:
+cdef int put_times(MultiNotifier fresh, const unsigned char *times, Py_ssize_t size, tokens) except -1:
     cdef int64_t low = FIRST if fresh.naive else 1
     cdef int64_t high = LAST if fresh.naive else LAST + DAY
+    cdef bint joined = type(tokens) is str
+    # How much of `tokens` there is, and how much is used.
+    cdef Py_ssize_t count = len(tokens)
+    cdef Py_ssize_t used = 0
     cdef Py_ssize_t place = 0
     cdef int64_t instant = 0
-    cdef uint64_t step
-    cdef uint32_t shift
-    cdef size_t index
-    for index in range(len(tokens)):
-        step = 0
-        shift = 0
-        while True:
-            if place == size or shift > 56:
-                raise ValueError("the times of the state are damaged")
-            step |= <uint64_t>(times[place] & 127) << shift
-            shift += 7
-            place += 1
-            if times[place - 1] < 128:
-                break
-        if step > <uint64_t>(high - instant) or instant + <int64_t>step < low:
+    cdef int64_t step, length
+    while place < size if joined else used < count:
+        step = read_number(times, size, &place)
+        if step > high - instant or instant + step < low:
             raise ValueError("the state has a time outside the calendar")
-        instant += <int64_t>step
-        put(fresh, pack(instant), tokens[index])
-    if place != size:
-        raise ValueError("the state has more times than tokens")
+        instant += step
+        if joined:
+            length = read_number(times, size, &place)
+            if length > count - used:
+                raise ValueError("the state has a token that is longer than what there is of them")
+            token = (<str>tokens)[used:used + length]
+            used += length
+        else:
+            token = (<tuple>tokens)[used]
+            used += 1
+        put(fresh, pack(instant), token)
+    if place != size or used != count:
+        raise ValueError("the state has more times than tokens, or more tokens than times")
     return 0
 
 

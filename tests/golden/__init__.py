@@ -16,7 +16,7 @@ from tests.model import FIRST, LAST
 from timers import MultiNotifier
 
 FOLDER = Path(__file__).parent
-FORMAT = 1
+FORMAT = 2
 BASE = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -30,6 +30,12 @@ def _beyond() -> list[tuple[datetime, Any]]:
     early = datetime.min.replace(tzinfo=timezone(timedelta(hours=14)))
     late = datetime.max.replace(tzinfo=timezone(-timedelta(hours=14)))
     return [(late, "late"), (LAST, "last"), (FIRST, "first"), (early, "early")]
+
+
+def _strings() -> list[tuple[datetime, Any]]:
+    # Half a surrogate pair each; what UTF-8 writes with one to four bytes; nothing at all.
+    strings = ["\ud83d", "\ude00", "\U0001f600", "é" * 200, "\0", "", "€" * 20_000, *map(str, range(200))]
+    return [(BASE + timedelta(seconds=number), string) for number, string in enumerate(strings)]
 
 
 def _subclass() -> Any:
@@ -54,6 +60,8 @@ RECIPES: dict[str, Callable[[], Any]] = {
     "tokens": lambda: MultiNotifier(
         (BASE, token) for token in (None, 1.5, b"b", (1, ("a",)), [1], {"a": {2}}, True, 2**99)
     ),
+    "strings": lambda: MultiNotifier(_strings()),
+    "one string": lambda: MultiNotifier((BASE, "one") for _ in range(100)),
     "itself": _itself,
     "subclass": _subclass,
 }

@@ -143,11 +143,15 @@ def switches() -> tuple[Callable[[int], None], Callable[[], None], int]:
         # A build with failing.h in front.
         counters = [ctypes.c_long.in_dll(library, "timers_failing") for library in libraries]
 
-        def fail(number: int) -> None:
+        def restore() -> None:
             for counter in counters:
-                counter.value = number
+                counter.value = -1
 
-        return fail, lambda: fail(-1), 0
+        def fail(number: int) -> None:
+            # By turns: one library's failure would keep the other from its own.
+            counters[number % len(counters)].value = number // len(counters)
+
+        return fail, restore, 0
     import _testcapi  # type: ignore[import-not-found]
 
     # Freed lists and the like may serve a few allocations more than the first time.

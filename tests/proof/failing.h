@@ -9,4 +9,10 @@ static inline void *timers_malloc(size_t size)
     return timers_failing-- == 0 ? NULL : PyMem_Malloc(size);
 }
 
+static inline void *timers_calloc(size_t number, size_t size)
+{
+    return timers_failing-- == 0 ? NULL : PyMem_Calloc(number, size);
+}
+
 #define PyMem_Malloc timers_malloc
+#define PyMem_Calloc timers_calloc
