@@ -634,6 +634,8 @@ cdef uint64_t earliest(Slot *root) noexcept nogil:
         chunk = chunk.next
         for index in range(chunk.count):
             first = min(first, chunk.timers[index].deadline)
+            # Likely the next to be taken; what tokens point to may lie anywhere.
+            timers_prefetch(chunk.timers[index].token)
         if chunk is last:
             return first
 
