@@ -233,14 +233,13 @@ cdef void distribute(Timer *timers, size_t count, uint64_t difference, Timer *sp
 
     `difference`: of the deadlines, all their differing bits.
     """
-    cdef uint32_t ends[FAN]
+    cdef size_t ends[FAN]
     cdef int bits = min(timers_high_bit(FAN), timers_high_bit(count))
     cdef int shift = max(0, timers_high_bit(difference) + 1 - bits)
     cdef uint64_t mask = (<uint64_t>1 << bits) - 1
-    cdef uint32_t start = 0
-    cdef uint32_t end
-    cdef size_t index, digit
-    memset(ends, 0, (mask + 1) * sizeof(uint32_t))
+    cdef size_t start = 0
+    cdef size_t end, index, digit
+    memset(ends, 0, (mask + 1) * sizeof(size_t))
     for index in range(count):
         ends[timers[index].deadline >> shift & mask] += 1
     for digit in range(mask + 1):
