@@ -46,9 +46,8 @@ def insert_each(queues: list[Any], pairs: list[tuple[datetime, Any]]) -> None:
 def drain(queue: Any, clock: list[datetime]) -> Slices:
     """The slices are not kept: a million tokens in many lists would have the collector read each again and again."""
     due = queue.due
-    # Where there is but one, its tokens need not be copied.
-    tokens: list[Any] = due(clock[0])
-    for now in clock[1:]:
+    tokens: list[Any] = []
+    for now in clock:
         tokens += due(now)
     return [tokens]
 
