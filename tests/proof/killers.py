@@ -15,6 +15,16 @@ from tests.model import LAST, MICROSECOND, Model, instant, moment
 from tests.proof import allocations, boundaries
 from timers import MultiNotifier
 
+resource: Any
+try:
+    import resource
+except ImportError:
+    resource = None
+
+# Seconds of the processor, four times what the tests take with the checks of the allocator; and bytes.
+PATIENCE = 12
+MOST_MEMORY = 4 << 30
+
 
 class Zone(tzinfo):
     """A zone without an offset: its times are naive."""
@@ -186,6 +196,13 @@ def blocks() -> None:
     assert marks[-1] - marks[1] < 40, f"{marks[-1] - marks[1]} blocks are lost"
 
 
+def limit() -> None:
+    """A mutant that does not end, or takes all memory, is dead too."""
+    if resource is not None:
+        resource.setrlimit(resource.RLIMIT_CPU, (PATIENCE, PATIENCE))
+        resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
+
+
 def main() -> None:
     faulthandler.enable()
     calendar()
@@ -209,4 +226,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    if sys.argv[1:] == ["limited"]:
+        limit()
     main()
