@@ -10,7 +10,7 @@ import tracemalloc
 from datetime import datetime, timedelta, timezone, tzinfo
 from typing import Any
 
-from tests.driver import CONFIGS, EPOCH, TODAY, run
+from tests.driver import CONFIGS, EPOCH, ORIGINS, TODAY, boundary, run
 from tests.model import LAST, MICROSECOND, Model, instant, moment
 from tests.proof import allocations, boundaries
 from timers import MultiNotifier
@@ -149,10 +149,28 @@ def twins() -> None:
         assert list(n) == list(model) and len(twin) == len(n) + 1
 
 
+def strangers() -> None:
+    """What lies just one range of the wheel further is not there, and not looked for beyond the wheel."""
+    for origin in ORIGINS:
+        start = boundary(instant(EPOCH), 40, origin)
+        for step in (0, 1, *(1000 << shift for shift in range(0, 33, 4))):
+            n = MultiNotifier((moment(start + number * step), number) for number in range(100))
+            for further in range(43):
+                for at in (start + (1000 << further), start + (1 << further)):
+                    assert (moment(at), "stranger") not in n
+                    assert not n.cancel(moment(at), "stranger")
+
+
 def memory() -> None:
     """Empty again means small again, and a crowd of chunks no larger than it must be."""
     n: MultiNotifier[int] = MultiNotifier()
     empty = sys.getsizeof(n)
+    assert n.__sizeof__() == object.__sizeof__(n)
+    crowd = MultiNotifier((TODAY + number * MICROSECOND, number) for number in range(100))
+    assert (TODAY, 0) in crowd
+    size = sys.getsizeof(crowd)
+    crowd.notify_at(LAST, 0)
+    assert sys.getsizeof(crowd) > size and crowd.cancel(LAST, 0) and sys.getsizeof(crowd) == size
     assert sys.getsizeof(MultiNotifier([(TODAY, 1), (TODAY, 2)])) < empty + 64
     n.notify_many([TODAY + number * 997 * MICROSECOND for number in range(20_000)], range(20_000))
     assert sys.getsizeof(n) < 60 * 20_000
@@ -214,6 +232,7 @@ def main() -> None:
     for cursor in boundaries.cursors(3)[:4]:
         boundaries.check(cursor)
     twins()
+    strangers()
     memory()
     blocks()
     sizes()

@@ -78,6 +78,8 @@ HARMLESS: list[tuple[str, str]] = [
     ("CROWD = 48", "a threshold of speed"),
     ("BATCH = 8192", "a threshold of memory"),
     ("FEW = 16", "a threshold of speed"),
+    ("end - start >= FEW", "a threshold of speed"),
+    ("digit = next_occupied(wheel, digit - 1)", "the slots before are empty by then"),
     ("CALM = 16", "a threshold of memory"),
     ("CHUNK = 31", "a threshold of speed"),
     ("cdef size_t digit = 0", "set before it is used"),
@@ -94,7 +96,6 @@ HARMLESS: list[tuple[str, str]] = [
     ("difference | 2", "names the same level"),
     ("cdef uint64_t difference = 1", "looks at one bit more that may differ"),
     ("return -2 if fits", "callers look for negative answers only"),
-    ("next_occupied(wheel, digit - 1) < 0", "keeps a wheel that could go"),
     ("last.before * wheel.size", "a guess of the size of a chunk"),
 ]
 
