@@ -91,6 +91,7 @@ HARMLESS: list[tuple[str, str]] = [
     ("append(slot, deadline, token, 3)", "room for one timer more"),
     ("last.before // wheel.size", "a guess of the size of a chunk"),
     ("next_occupied(wheel, digit + 1) <= 0", "the slot after another is never slot 0"),
+    ("next_occupied(wheel, digit + 1) < 1", "the slot after another is never slot 0"),
     ("shift <= 58", "room for slots beyond the calendar"),
     ("<uint64_t>2 << wheel.shift", "names the same level"),
     ("difference | 2", "names the same level"),
