@@ -11,7 +11,7 @@ from datetime import datetime, timedelta, timezone, tzinfo
 from typing import Any
 
 from tests.driver import CONFIGS, EPOCH, ORIGINS, TODAY, boundary, run
-from tests.model import LAST, MICROSECOND, Model, instant, moment
+from tests.model import FIRST, LAST, MICROSECOND, Model, instant, moment
 from tests.proof import allocations, boundaries
 from timers import MultiNotifier
 
@@ -50,6 +50,10 @@ def calendar() -> None:
             at = datetime(year, month, day, tzinfo=timezone.utc)
             n.notify_at(at, year)
             assert n.next_at() == at and n.due(at) == [year]
+    for at in (FIRST, LAST):
+        n.notify_at(at, 1)
+        soonest = n.next_at()
+        assert soonest is not None and soonest.tzinfo is timezone.utc and n.due(at) == [1]
     for at in (moment(-1), moment(-86_399_999_999), moment(instant(LAST) + 1), moment(instant(LAST) + 86_399_999_999)):
         n.notify_at(at, 1)
         assert n.next_at() == at and n.due(at - timedelta(0)) == [1]
