@@ -165,7 +165,7 @@ def strangers() -> None:
     for origin in ORIGINS:
         start = boundary(instant(EPOCH), 40, origin)
         for step in (0, 1, *(1000 << shift for shift in range(0, 33, 4))):
-            n = MultiNotifier((moment(start + number * step), number) for number in range(100))
+            n: MultiNotifier[Any] = MultiNotifier((moment(start + number * step), number) for number in range(100))
             for further in range(43):
                 for at in (start + (1000 << further), start + (1 << further)):
                     assert (moment(at), "stranger") not in n
