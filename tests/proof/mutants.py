@@ -76,6 +76,8 @@ HARMLESS: list[tuple[str, str]] = [
     ("check: return check_slot(", "the check itself, a little less strict"),
     ("path[MAX_LEVEL", "room to spare"),
     ("MAX_LEVEL = 9", "room to spare"),
+    ("if instant <= FIRST", "shifts by nothing"),
+    ("elif instant >= LAST", "shifts by nothing"),
     ("FAN = 513", "rounded down to a power of two"),
     ("CROWD = 48", "a threshold of speed"),
     ("BATCH = 8192", "a threshold of memory"),
