@@ -24,7 +24,7 @@ EXTENSION = Path(str(sysconfig.get_config_var("EXT_SUFFIX"))).suffix
 CLIENT = """
 # cython: language_level=3
 from libc.stdint cimport uint64_t
-from timers.wheel cimport Slot, Timer, earliest, free, insert, read, ripen, take
+from timers.wheel cimport FEWEST, Slot, Timer, earliest, free, insert, read, ripen, take
 
 
 def drain(list deadlines, uint64_t now):
@@ -35,7 +35,7 @@ def drain(list deadlines, uint64_t now):
     cdef size_t room = 16
     try:
         for deadline in deadlines:
-            if insert(&root, deadline, NULL) < 0:
+            if insert(&root, deadline, NULL, FEWEST) < 0:
                 raise MemoryError
         if ripen(&root, now, &room) < 0 or read(root, 16 - room, timers) < 0:
             raise MemoryError

@@ -90,11 +90,7 @@ cdef inline object from_deadline(uint64_t deadline, bint naive):
     """The datetime of a deadline; beyond the calendar with an offset that can hold it."""
     cdef int64_t instant = unpack(deadline)
     cdef object zone = None if naive else get_utc()
-    cdef int64_t offset = 0
-    if instant < FIRST:
-        offset = FIRST - instant
-    elif instant > LAST:
-        offset = LAST - instant
+    cdef int64_t offset = max(0, FIRST - instant) + min(0, LAST - instant)
     if offset:
         zone = timezone_new(timedelta(microseconds=offset), None)
         instant += offset

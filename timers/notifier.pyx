@@ -26,7 +26,7 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from timers cimport wheel
 from timers.instant cimport DAY, EPOCH, FIRST, LAST, from_deadline, pack, to_deadline, unpack
-from timers.wheel cimport Place, Slot, Timer
+from timers.wheel cimport FEWEST, Place, Slot, Timer
 
 import copy
 import copyreg
@@ -476,7 +476,7 @@ cdef object restless_error():
 
 cdef inline int put(MultiNotifier self, uint64_t deadline, object token) except -1:
     own(self)
-    if wheel.insert(&self.root, deadline, <void *>token) < 0:
+    if wheel.insert(&self.root, deadline, <void *>token, FEWEST) < 0:
         raise MemoryError
     Py_INCREF(token)
     if not self.count or deadline < self.next:

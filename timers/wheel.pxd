@@ -31,10 +31,10 @@ thing with no wheel in it: its root is one bucket.
       7      256      34.8 years     8 919 years
       8       64     8 919 years     beyond the calendar
 
-There is no cursor and nothing overflows. The level of a wheel is that of the highest digit in
-which its timers differ, and the coarsest level reaches beyond the calendar; so a timer may lie
-anywhere, before or after all others, and costs one append; an outlier puts a coarser
-wheel on top. A cursor could be wrong, wrap, or have to be re-anchored when the clock jumps; an
+There is no cursor and nothing overflows. A bucket becomes a wheel at the level of the highest
+digit in which most of its timers differ, and an outlier puts a coarser wheel on top; the coarsest
+level reaches beyond the calendar. So a timer may lie anywhere, before or after all others, and
+costs one append. A cursor could be wrong, wrap, or have to be re-anchored when the clock jumps; an
 overflow heap would cost a logarithm where a coarse slot costs an append.
 
 A timer moves down at most once a level, from bucket to bucket, in passes over whole chunks:
@@ -64,10 +64,14 @@ cdef enum:
     CALM = 16
     # Timers of the largest chunk: 512 bytes, the largest block of Python's own allocator.
     CHUNK = 31
+    # And of the first chunk of a bucket, where nothing tells of more.
+    FEWEST = 2
     # Sorting distributes timers by this many digits, as long as there are more than a few of one digit.
     FAN = 512
     FEW = 16
-    MAX_LEVEL = 8
+    # The shift of the coarsest level, and the number of levels.
+    TOP = 58
+    LEVELS = 9
 
 
 cdef struct Timer:
@@ -100,7 +104,7 @@ ctypedef int (*Visit)(Timer *timers, size_t count, void *context) noexcept
 # ---- All timers. The functions that answer int answer -1 for want of memory, and then have
 # changed nothing that can be observed.
 
-cdef int insert_slowly(Slot *root, uint64_t deadline, void *token) noexcept nogil
+cdef int insert_slowly(Slot *root, uint64_t deadline, void *token, uint32_t first) noexcept nogil
 # Move the timers of the bucket `batch` into the tree, behind those of the same deadlines.
 # On failure `batch` is some tree.
 cdef int insert_bucket(Slot *root, Slot *batch) noexcept nogil
@@ -128,7 +132,7 @@ cdef const char *check(Slot root, size_t *count) noexcept nogil
 # ---- The timers of one deadline, in the order of insertion.
 
 cdef struct Place:
-    Slot *path[MAX_LEVEL + 2]   # from the root down to the bucket
+    Slot *path[LEVELS + 1]      # from the root down to the bucket
     int depth
     Chunk *previous
     Chunk *chunk                # NULL: there is none (any more)
@@ -158,18 +162,19 @@ cdef inline size_t digit_for(Wheel *wheel, uint64_t deadline) noexcept nogil:
     return (wheel.base ^ deadline) >> wheel.shift
 
 
-cdef inline int insert(Slot *root, uint64_t deadline, void *token) noexcept nogil:
+cdef inline int insert(Slot *root, uint64_t deadline, void *token, uint32_t first) noexcept nogil:
+    """`first`: the capacity of the first chunk of an empty slot."""
     cdef Slot slot = root[0]
     cdef size_t digit
     cdef Chunk *last
     while is_wheel(slot):
         digit = digit_for(as_wheel(slot), deadline)
         if digit >= as_wheel(slot).size:
-            return insert_slowly(root, deadline, token)
+            return insert_slowly(root, deadline, token, first)
         slot = as_wheel(slot).slots[digit]
     last = as_bucket(slot)
     if last is NULL or last.count == last.capacity:
-        return insert_slowly(root, deadline, token)
+        return insert_slowly(root, deadline, token, first)
     last.timers[last.count].deadline = deadline
     last.timers[last.count].token = token
     last.count += 1

@@ -47,16 +47,15 @@ cdef extern from *:
 
 cdef inline uint32_t shift_for(uint64_t difference) noexcept nogil:
     """The shift of the level whose digit holds the highest set bit of `difference`."""
-    cdef int bit = timers_high_bit(difference | 1)
-    if bit < 10:
-        return 0 if bit < 5 else 5
-    return 10 + ((bit - 10) >> 3 << 3)
+    if difference < 1024:
+        return 0 if difference < 32 else 5
+    return 10 + ((timers_high_bit(difference) - 10) >> 3 << 3)
 
 
 cdef inline uint32_t size_for(uint32_t shift) noexcept nogil:
     if shift < 10:
         return 32
-    return 256 if shift < 58 else 64
+    return 256 if shift < TOP else 64
 
 
 cdef inline uint64_t base_for(uint64_t deadline, uint32_t shift) noexcept nogil:
@@ -117,7 +116,7 @@ cdef void prune(Slot *slot) noexcept nogil:
     cdef int digit = next_occupied(wheel, 0)
     if digit < 0:
         slot[0] = 0
-    elif is_wheel(wheel.slots[digit]) and next_occupied(wheel, digit + 1) < 0:
+    elif is_wheel(wheel.slots[digit]) and next_occupied(wheel, digit + 1) == -1:
         slot[0] = wheel.slots[digit]
     else:
         return
@@ -174,10 +173,10 @@ cdef inline void drop_first(Slot *bucket) noexcept nogil:
 
 
 cdef inline size_t bucket_count(Chunk *last, size_t enough) noexcept nogil:
-    """The number of timers, counted only until there are `enough`."""
+    """The number of timers, counted only until there are more than `enough`."""
     cdef size_t count = last.count
     cdef Chunk *chunk = last.next
-    while chunk is not last and count < enough:
+    while chunk is not last and count <= enough:
         count += chunk.count
         chunk = chunk.next
     return count
@@ -228,10 +227,21 @@ cdef inline void insertion_sort(Timer *timers, size_t count) noexcept nogil:
         timers[place] = timer
 
 
-cdef void distribute(Timer *timers, size_t count, uint64_t difference, Timer *spare) noexcept nogil:
-    """Bring every timer within FEW places of where it belongs, by the highest bits that differ.
+cdef inline uint64_t difference_of(Timer *timers, size_t count) noexcept nogil:
+    """The bits in which the deadlines differ, or 0 if they stand in order."""
+    cdef uint64_t difference = 0
+    cdef bint ordered = True
+    cdef size_t index
+    for index in range(1, count):
+        difference |= timers[index].deadline ^ timers[index - 1].deadline
+        ordered &= timers[index].deadline >= timers[index - 1].deadline
+    return 0 if ordered else difference
 
-    `difference`: of the deadlines, all their differing bits.
+
+cdef void distribute(Timer *timers, size_t count, uint64_t difference, Timer *spare) noexcept nogil:
+    """Sort by the highest bits that differ, and then what has those in common.
+
+    `difference`: of the deadlines, all their differing bits. `spare`: room for as many timers.
     """
     cdef size_t ends[FAN]
     cdef int bits = min(timers_high_bit(FAN), timers_high_bit(count))
@@ -254,38 +264,29 @@ cdef void distribute(Timer *timers, size_t count, uint64_t difference, Timer *sp
     start = 0
     for digit in range(mask + 1):
         end = ends[digit]
-        if end - start > FEW:
+        if end - start <= FEW:
+            insertion_sort(timers + start, end - start)
+        else:
             difference = difference_of(timers + start, end - start)
             if difference:
                 distribute(timers + start, end - start, difference, spare)
         start = end
 
 
-cdef inline uint64_t difference_of(Timer *timers, size_t count) noexcept nogil:
-    """The bits in which the deadlines differ, or 0 if they stand in order."""
-    cdef uint64_t difference = 0
-    cdef bint ordered = True
-    cdef size_t index
-    for index in range(1, count):
-        difference |= timers[index].deadline ^ timers[index - 1].deadline
-        ordered &= timers[index].deadline >= timers[index - 1].deadline
-    return 0 if ordered else difference
-
-
 cdef int sort(Timer *timers, size_t count) noexcept nogil:
     """A stable sort: by digits, as long as there are many, and then by insertion."""
     cdef uint64_t difference
     cdef Timer *spare
-    if count > CROWD:
-        difference = difference_of(timers, count)
-        if not difference:
-            return 0
+    if count <= CROWD:
+        insertion_sort(timers, count)
+        return 0
+    difference = difference_of(timers, count)
+    if difference:
         spare = <Timer *>PyMem_Malloc(count * sizeof(Timer))
         if spare is NULL:
             return -1
         distribute(timers, count, difference, spare)
         PyMem_Free(spare)
-    insertion_sort(timers, count)
     return 0
 
 
@@ -317,69 +318,83 @@ cdef int sort_bucket(Chunk *last, size_t count) noexcept nogil:
 
 # ---- cascade
 
-cdef int cascade(Slot *slot, uint64_t low, uint64_t difference) noexcept nogil:
-    """Turn the bucket in `slot` into a wheel of buckets, in one pass.
+cdef int cascade(Slot *slot, uint64_t low, uint32_t shift) noexcept nogil:
+    """Insert the timers of a bucket into a wheel that takes its place: at the level of `shift`, where it reaches `low`.
 
-    The wheel reaches `low` and all timers, at the level of `difference` or a coarser one.
+    What that does not reach puts coarser wheels on top, as any insert does.
     """
     cdef Chunk *last = as_bucket(slot[0])
-    cdef Chunk *chunk
+    cdef Chunk *chunk = last.next
     cdef Chunk *used
-    cdef Wheel *wheel
-    cdef uint64_t deadline
+    cdef Wheel *wheel = new_wheel(low, shift)
+    cdef Slot tree = <Slot>wheel + 1
+    cdef Slot bucket = 0
     cdef uint32_t index, first
-    cdef size_t digit
-    cdef bint fits
-    # The last timers tell the level almost always; one that does not fit tells better.
-    for index in range(last.count):
-        difference |= last.timers[index].deadline ^ low
-    wheel = new_wheel(low, shift_for(difference))
     if wheel is NULL:
         return -1
     first = min(CHUNK, 2 + last.before // wheel.size * 5 // 4)
-    chunk = last.next
     last.next = NULL
     while chunk is not NULL:
         if chunk.next is not NULL:
             timers_prefetch_chunk(chunk.next.next)
         for index in range(chunk.count):
-            deadline = chunk.timers[index].deadline
-            digit = digit_for(wheel, deadline)
-            if digit >= wheel.size or append(&wheel.slots[digit], deadline, chunk.timers[index].token, first) < 0:
+            if insert(&tree, chunk.timers[index].deadline, chunk.timers[index].token, first) < 0:
                 shift_left(chunk, index)
                 last.next = chunk
-                fits = digit < wheel.size
-                undo_cascade(slot, wheel)
-                return -1 if fits else cascade(slot, low, difference | deadline ^ low)
-            mark(wheel, digit)
+                flatten(tree, &bucket)
+                join(&bucket, slot[0])
+                slot[0] = bucket
+                return -1
         used = chunk
         chunk = chunk.next
         PyMem_Free(used)
-    slot[0] = <Slot>wheel + 1
+    slot[0] = tree
     return 0
 
 
-cdef void undo_cascade(Slot *slot, Wheel *wheel) noexcept nogil:
-    """Chain the buckets of `wheel` up again, before what is left in `slot`.
+cdef void flatten(Slot tree, Slot *bucket) noexcept nogil:
+    """Append all timers of a tree to a bucket.
 
-    The timers of one deadline are together in one of them, so their order survives.
+    The timers of one deadline are together in one bucket of the tree, so their order survives.
     """
-    cdef Slot bucket = 0
-    cdef int digit = next_occupied(wheel, 0)
+    cdef Wheel *wheel
+    cdef int digit
+    if not is_wheel(tree):
+        join(bucket, tree)
+        return
+    wheel = as_wheel(tree)
+    digit = next_occupied(wheel, 0)
     while digit >= 0:
-        join(&bucket, wheel.slots[digit])
+        flatten(wheel.slots[digit], bucket)
         digit = next_occupied(wheel, digit + 1)
-    join(&bucket, slot[0])
-    slot[0] = bucket
     PyMem_Free(wheel)
 
 
-cdef inline int split(Slot *bucket) noexcept nogil:
-    return cascade(bucket, as_bucket(bucket[0]).timers[0].deadline, 0)
+cdef int split(Slot *bucket) noexcept nogil:
+    """Cascade a bucket, at the level at which most of its timers lie apart."""
+    cdef Chunk *last = as_bucket(bucket[0])
+    cdef uint64_t low = last.timers[0].deadline
+    cdef uint64_t difference = low ^ last.next.timers[0].deadline
+    cdef uint64_t near_difference = 0
+    cdef uint64_t step
+    cdef uint32_t index, shift
+    cdef uint32_t near = 0
+    # The last timers tell.
+    for index in range(1, last.count):
+        difference |= last.timers[index].deadline ^ last.timers[index - 1].deadline
+    shift = shift_for(difference)
+    for index in range(1, last.count):
+        step = last.timers[index].deadline ^ last.timers[index - 1].deadline
+        if not step >> shift:
+            low = last.timers[index].deadline
+            near_difference |= step
+            near += 1
+    # A few outliers would have all others cascade once more than they must.
+    return cascade(bucket, low, shift_for(near_difference) if 2 * near > last.count else shift)
 
 
 cdef inline bint is_crowded(Slot bucket) noexcept nogil:
-    return bucket_count(as_bucket(bucket), CROWD + 1) > CROWD
+    return bucket_count(as_bucket(bucket), CROWD) > CROWD
 
 
 # ---- insert
@@ -397,11 +412,11 @@ cdef int widen(Slot *slot, uint64_t deadline) noexcept nogil:
     return 0
 
 
-cdef int insert_slowly(Slot *root, uint64_t deadline, void *token) noexcept nogil:
+cdef int insert_slowly(Slot *root, uint64_t deadline, void *token, uint32_t first) noexcept nogil:
     cdef Slot *slot = root
     cdef Slot *top = root
     cdef Wheel *wheel = NULL
-    cdef size_t digit = 0
+    cdef size_t digit
     while is_wheel(slot[0]):
         wheel = as_wheel(slot[0])
         digit = digit_for(wheel, deadline)
@@ -411,25 +426,25 @@ cdef int insert_slowly(Slot *root, uint64_t deadline, void *token) noexcept nogi
         else:
             top = slot
             slot = &wheel.slots[digit]
-    if append(slot, deadline, token, 2) < 0:
+    if append(slot, deadline, token, first) < 0:
         # Should the wheel be a new one, with nothing but the former one in it, it goes again.
         if wheel is not NULL:
             prune(top)
         return -1
     if wheel is not NULL:
-        mark(wheel, digit)
+        mark(wheel, digit_for(wheel, deadline))
     return 0
 
 
 cdef int fit(Slot *batch, Slot tree) noexcept nogil:
-    """Give the bucket `batch` the shape of `tree`, where that has wheels."""
+    """Give `batch` the shape of `tree`, where that has wheels."""
     cdef Wheel *wheel
     cdef Wheel *twin
     cdef int digit
     if not batch[0] or not is_wheel(tree):
         return 0
     wheel = as_wheel(tree)
-    if cascade(batch, wheel.base, <uint64_t>1 << wheel.shift) < 0:
+    if not is_wheel(batch[0]) and cascade(batch, wheel.base, wheel.shift) < 0:
         return -1
     twin = as_wheel(batch[0])
     if twin.shift > wheel.shift:
@@ -500,16 +515,17 @@ cdef size_t count_ripe(Chunk *last, uint64_t now, size_t most) noexcept nogil:
     cdef Chunk *chunk = last
     cdef size_t count = 0
     cdef uint32_t index
-    while count <= most:
+    while True:
         chunk = chunk.next
         timers_prefetch_chunk(chunk.next)
         for index in range(chunk.count):
             if chunk.timers[index].deadline > now:
                 return 0
         count += chunk.count
+        if count > most:
+            return 0
         if chunk is last:
-            return count if count <= most else 0
-    return 0
+            return count
 
 
 cdef int ripen_slot(Slot *slot, uint64_t now, size_t *room, bint single) noexcept nogil:
@@ -564,7 +580,7 @@ cdef void take_slot(Slot *slot, size_t *room, void ***tokens) noexcept nogil:
             take_slot(&wheel.slots[digit], room, tokens)
             if not wheel.slots[digit]:
                 unmark(wheel, digit)
-            digit = next_occupied(wheel, digit + 1)
+            digit = next_occupied(wheel, 0)
         prune(slot)
         return
     while slot[0] and room[0]:
@@ -585,7 +601,7 @@ cdef void take(Slot *root, size_t count, void **tokens) noexcept nogil:
         take_slot(root, &count, &tokens)
 
 
-cdef int read_slot(Slot slot, size_t *room, Timer **timers, bint single) noexcept nogil:
+cdef int read_slot(Slot slot, size_t *room, Timer **timers) noexcept nogil:
     cdef Wheel *wheel
     cdef int digit
     cdef size_t count
@@ -593,12 +609,12 @@ cdef int read_slot(Slot slot, size_t *room, Timer **timers, bint single) noexcep
         wheel = as_wheel(slot)
         digit = next_occupied(wheel, 0)
         while digit >= 0 and room[0]:
-            if read_slot(wheel.slots[digit], room, timers, wheel.shift == 0) < 0:
+            if read_slot(wheel.slots[digit], room, timers) < 0:
                 return -1
             digit = next_occupied(wheel, digit + 1)
         return 0
     count = gather(as_bucket(slot), room[0], timers[0])
-    if not single and sort(timers[0], count) < 0:
+    if sort(timers[0], count) < 0:
         return -1
     timers[0] += count
     room[0] -= count
@@ -606,7 +622,7 @@ cdef int read_slot(Slot slot, size_t *room, Timer **timers, bint single) noexcep
 
 
 cdef int read(Slot root, size_t count, Timer *timers) noexcept nogil:
-    return read_slot(root, &count, &timers, False) if root else 0
+    return read_slot(root, &count, &timers) if root else 0
 
 
 cdef uint64_t earliest(Slot *root) noexcept nogil:
@@ -614,7 +630,7 @@ cdef uint64_t earliest(Slot *root) noexcept nogil:
     cdef Wheel *wheel
     cdef Chunk *chunk
     cdef Chunk *last
-    cdef uint64_t first = <uint64_t>-1
+    cdef uint64_t first
     cdef uint32_t index
     cdef int digit
     while True:
@@ -629,6 +645,7 @@ cdef uint64_t earliest(Slot *root) noexcept nogil:
             break
     last = as_bucket(slot[0])
     chunk = last
+    first = last.timers[0].deadline
     while True:
         chunk = chunk.next
         for index in range(chunk.count):
@@ -721,7 +738,7 @@ cdef void calm(Slot *root, size_t count) noexcept nogil:
     # Eight times too large: so that growing and shrinking in turns costs little.
     if not is_wheel(root[0]) and as_bucket(root[0]).capacity <= 8 * count:
         return
-    if grow(&bucket, <uint32_t>max(count, 2)) < 0:
+    if grow(&bucket, <uint32_t>max(count, FEWEST)) < 0:
         return
     # So few are read without further memory.
     read(root[0], count, timers)
@@ -834,7 +851,7 @@ cdef size_t memory(Slot root) noexcept nogil:
 
 
 cdef const char *check(Slot root, size_t *count) noexcept nogil:
-    return check_slot(root, 0, <uint64_t>-1, 64, count) if root else NULL
+    return check_slot(root, 0, <uint64_t>-1, TOP + 1, count) if root else NULL
 
 
 cdef const char *check_slot(Slot slot, uint64_t low, uint64_t high, uint32_t above, size_t *count) noexcept nogil:
