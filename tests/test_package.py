@@ -5,9 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 import json
-import os
 import shutil
-import subprocess
 import sys
 import sysconfig
 from pathlib import Path
@@ -20,30 +18,6 @@ import timers
 PACKAGE = Path(timers.__file__).parent
 # .so or .pyd
 EXTENSION = Path(str(sysconfig.get_config_var("EXT_SUFFIX"))).suffix
-
-CLIENT = """
-# cython: language_level=3
-from libc.stdint cimport uint64_t
-from timers.wheel cimport FEWEST, Slot, Timer, earliest, free, insert, read, ripen, take
-
-
-def drain(list deadlines, uint64_t now):
-    '''The deadlines up to `now`, in order, and the first of those after.'''
-    cdef Slot root = 0
-    cdef Timer timers[16]
-    cdef void *tokens[16]
-    cdef size_t room = 16
-    try:
-        for deadline in deadlines:
-            if insert(&root, deadline, NULL, FEWEST) < 0:
-                raise MemoryError
-        if ripen(&root, now, &room) < 0 or read(root, 16 - room, timers) < 0:
-            raise MemoryError
-        take(&root, 16 - room, tokens)
-        return [timers[index].deadline for index in range(16 - room)], earliest(&root)
-    finally:
-        free(root)
-"""
 
 
 @pytest.fixture(scope="module")
@@ -99,21 +73,6 @@ def test_wheel_is_built_without_tracing(installed: list[importlib.metadata.Packa
     finally:
         sys.settrace(None)
     assert seen == []
-
-
-def test_other_cython_code_can_cimport_the_wheel(tmp_path: Path) -> None:
-    source = tmp_path / "client.pyx"
-    source.write_text(CLIENT)
-    # Cython looks along the path, and so misses a package that is installed for editing.
-    environment = {**os.environ, "PYTHONPATH": str(PACKAGE.parent)}
-    command = [sys.executable, "-m", "Cython.Build.Cythonize", "--inplace", "client.pyx"]
-    subprocess.run(command, cwd=tmp_path, env=environment, check=True)
-    (module,) = (file for file in tmp_path.iterdir() if file.suffix == EXTENSION)
-    specification = importlib.util.spec_from_file_location("client", module)
-    assert specification is not None and specification.loader is not None
-    client = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(client)
-    assert client.drain([5 << 40, 3 << 20, 1 << 50, 7], 1 << 45) == ([7, 3 << 20, 5 << 40], 1 << 50)
 
 
 def test_type_checkers_see_the_types(tmp_path: Path) -> None:

@@ -858,7 +858,7 @@ cdef const char *check_slot(Slot slot, uint64_t low, uint64_t high, uint32_t abo
     cdef Chunk *chunk
     cdef Wheel *wheel
     cdef uint32_t index
-    cdef uint32_t used = 0
+    cdef bint empty = True
     cdef const char *broken
     if not is_wheel(slot):
         chunk = as_bucket(slot)
@@ -875,16 +875,17 @@ cdef const char *check_slot(Slot slot, uint64_t low, uint64_t high, uint32_t abo
     wheel = as_wheel(slot)
     if wheel.base != base_for(wheel.base, wheel.shift):
         return "aligned: the base of a wheel is no multiple of its range"
-    if wheel.shift >= above or wheel.base < low or last_of(wheel, wheel.size - 1) > high:
+    # Aligned and finer, so all of it lies where its base does.
+    if wheel.shift >= above or not low <= wheel.base <= high:
         return "nested: a finer wheel reaches beyond the slot that holds it"
     for index in range(wheel.size):
         if (wheel.slots[index] != 0) != (wheel.occupied[index >> 6] >> (index & 63) & 1):
             return "occupied: a bit disagrees with its slot"
         if wheel.slots[index]:
-            used += 1
+            empty = False
             broken = check_slot(wheel.slots[index], first_of(wheel, index), last_of(wheel, index), wheel.shift, count)
             if broken is not NULL:
                 return broken
-    if not used:
+    if empty:
         return "no-husk: a wheel is empty"
     return NULL

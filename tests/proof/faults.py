@@ -186,7 +186,7 @@ def mutants_are_told_apart() -> str | None:
     """A deadly mutant must die, and one that changes nothing must live."""
     deadly = next(mutant for mutant in mutants.all_mutants() if "return wheel.base + (" in mutant.before)
     idle = deadly._replace(after=deadly.before + "  # the same")
-    with fresh(Quick) as build:
+    with fresh(mutants.Hunted) as build:
         build.make()
         if mutants.verdict(build, idle) is not None:
             return f"an idle mutant died of: {mutants.verdict(build, idle)}"

@@ -8,8 +8,10 @@ import random
 import sys
 import tracemalloc
 from datetime import datetime, timedelta, timezone, tzinfo
+from pathlib import Path
 from typing import Any
 
+from tests import test_wheel, window
 from tests.driver import CONFIGS, EPOCH, ORIGINS, TODAY, boundary, run
 from tests.model import FIRST, LAST, MICROSECOND, Model, instant, moment
 from tests.proof import allocations, boundaries
@@ -24,6 +26,10 @@ except ImportError:
 # Seconds of the processor, four times what the tests take with the checks of the allocator; and bytes.
 PATIENCE = 12
 MOST_MEMORY = 4 << 30
+
+
+# Where the window to the inside of the wheel is compiled.
+INSIDE = Path("inside")
 
 
 class Zone(tzinfo):
@@ -191,7 +197,9 @@ def memory() -> None:
     for _ in range(500):
         n.due(LAST, 30)
         assert sys.getsizeof(n) < empty + 80 * len(n) + 40_000
-    n.due(LAST, len(n) - 3)
+    n.due(LAST, len(n) - 17)
+    assert sys.getsizeof(n) > empty + 1000
+    n.due(LAST, 1)
     assert sys.getsizeof(n) < empty + 600
     n.clear()
     assert sys.getsizeof(n) <= empty + 100
@@ -228,6 +236,13 @@ def blocks() -> None:
     assert marks[-1] - marks[1] < 40, f"{marks[-1] - marks[1]} blocks are lost"
 
 
+def shapes() -> None:
+    inside = window.load(INSIDE)
+    for name, test in vars(test_wheel).items():
+        if name.startswith("test_"):
+            test(inside)
+
+
 def limit() -> None:
     """A mutant that does not end, or takes all memory, is dead too."""
     if resource is not None:
@@ -245,6 +260,7 @@ def main() -> None:
     batches()
     for cursor in boundaries.cursors(3)[:4]:
         boundaries.check(cursor)
+    shapes()
     twins()
     strangers()
     memory()

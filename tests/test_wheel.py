@@ -1,0 +1,297 @@
+"""The shape that the wheel takes, seen from inside: where it cascades, what it sorts in place, what it asks memory for.
+
+Nothing of this can be told from the answers of a notifier: it is why they are fast.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests import window
+
+TICK = 1024
+LAST = 2**64 - 1
+# What a chunk or a wheel takes besides its timers or slots, and each of those.
+HEAD, TIMER, WHEEL, SLOT = 16, 16, 48, 8
+
+
+@pytest.fixture(scope="module")
+def inside(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    pytest.importorskip("_testcapi")
+    folder = tmp_path_factory.mktemp("inside")
+    window.compile(folder)
+    return window.load(folder)
+
+
+def ticks(count: int, start: int = 0) -> list[int]:
+    return [(start + number) * TICK for number in range(count)]
+
+
+def is_bucket(shape: Any) -> bool:
+    return isinstance(shape, list)
+
+
+def timers_of(shape: Any) -> list[int]:
+    if is_bucket(shape):
+        return [deadline for _, _, deadlines in shape for deadline in deadlines]
+    return [deadline for slot in shape[3].values() for deadline in timers_of(slot)]
+
+
+def bytes_of(shape: Any) -> int:
+    if is_bucket(shape):
+        return sum(HEAD + capacity * TIMER for capacity, _, _ in shape)
+    size: int = shape[2]
+    return WHEEL + size * SLOT + sum(map(bytes_of, shape[3].values()))
+
+
+def capacities(shape: Any) -> list[int]:
+    return [capacity for capacity, _, _ in shape]
+
+
+def in_order(deadlines: list[int]) -> list[tuple[int, int]]:
+    return sorted((deadline, number) for number, deadline in enumerate(deadlines))
+
+
+def test_chunks_grow(inside: Any) -> None:
+    shape = inside.Tree(ticks(200)).shape()
+    assert capacities(shape) == [2, 6, 14, 30, 31, 31, 31, 31, 31]
+    assert [before for _, before, _ in shape] == [0, 2, 8, 22, 52, 83, 114, 145, 176]
+    assert timers_of(shape) == ticks(200)
+
+
+def test_only_a_crowd_cascades(inside: Any) -> None:
+    for ask, arguments in (("earliest", ()), ("find", (3 * TICK,)), ("ripen", (3 * TICK,)), ("ripen", (LAST, 7))):
+        few, many = inside.Tree(ticks(48)), inside.Tree(ticks(49))
+        getattr(few, ask)(*arguments)
+        getattr(many, ask)(*arguments)
+        assert is_bucket(few.shape()) and few.check() == 48
+        assert many.shape()[:3] == (10, 0, 256) and many.check() == 49
+        assert list(many.shape()[3]) == list(range(49))
+
+
+def test_levels(inside: Any) -> None:
+    """The level is that of the highest bit in which the timers differ; a wheel is as large as its level."""
+    for bit in range(64):
+        shift = 0 if bit < 5 else 5 if bit < 10 else 10 + (bit - 10) // 8 * 8
+        size = 32 if bit < 10 else 256 if bit < 58 else 64
+        base = 0 if shift == 58 else 1 << 63
+        for count in (54, 55):
+            tree = inside.Tree([(base | 1 << bit) if number % 2 else base for number in range(count)])
+            tree.earliest()
+            shape = tree.shape()
+            assert shape[:3] == (shift, base, size)
+            assert list(shape[3]) == [0, 1 << bit - shift] and all(map(is_bucket, shape[3].values()))
+            assert tree.memory() == bytes_of(shape) and tree.check() == count
+
+
+def test_most_timers_tell_the_level(inside: Any) -> None:
+    """Where more than half of the steps between the last timers stay in one slot, that is a wheel at once."""
+    base = 1 << 60
+    far = base + (1 << 40)
+
+    def later(last: list[int]) -> Any:
+        """The slot of the far timers, at which nobody looked."""
+        tree = inside.Tree([base] + [far + deadline for deadline in ticks(51)] + last)
+        tree.earliest()
+        top = tree.shape()
+        assert top[:3] == (34, base, 256) and list(top[3]) == [0, 64] and tree.check() == 52 + len(last)
+        return top[3][64]
+
+    one, two, three, *_ = (far + deadline for deadline in ticks(9, 1))
+    five_of_eight = [one, two, base, one, three, two, far, one]
+    four_of_eight = [one, two, base, one, three, base, base + TICK, far]
+    assert later(four_of_eight)[:1] != (10,) and is_bucket(later(four_of_eight))
+    slot = later(five_of_eight)
+    assert slot[:3] == (10, far, 256) and all(map(is_bucket, slot[3].values()))
+    # An outlier at the beginning of what tells; and steps that would cancel each other.
+    assert later([base, one, two, three, two])[:2] == (10, far)
+    there_and_back = [far, far + 300 * TICK] * 4 + [far]
+    slot = later(there_and_back)
+    assert slot[:2] == (18, far) and all(map(is_bucket, slot[3].values()))
+
+
+def test_first_chunks_of_a_cascade(inside: Any) -> None:
+    """As large as an even spread would need and a quarter more; the next is a third of that, or 6."""
+    crowded = [7 * TICK, 9 * TICK] * 100
+    for count, first, chunks in (
+        (4900, 25, [25, 8, 18, 31, 31, 31]),
+        (9800, 31, [31, 10, 22, 31, 31, 31]),
+        (60, 2, [2, 6, 14, 30, 31, 31]),
+    ):
+        tree = inside.Tree(crowded + [number % 256 * TICK for number in range(count)])
+        tree.earliest()
+        slots = tree.shape()[3]
+        assert capacities(slots[9])[:5] == chunks[:5]
+        assert capacities(slots[8])[0] == first
+        assert tree.memory() == bytes_of(tree.shape())
+
+
+def test_what_is_due_as_a_whole_is_sorted_where_it_lies(inside: Any) -> None:
+    for count in (60, 600, 8192):
+        deadlines = [number * 7919 % 600 * TICK for number in range(count)]
+        tree = inside.Tree(deadlines)
+        assert tree.ripen(max(deadlines)) == (0, count)
+        assert is_bucket(tree.shape()) and timers_of(tree.shape()) == sorted(deadlines)
+        assert tree.read(count) == (0, in_order(deadlines))
+        assert tree.take(count) == [number for _, number in in_order(deadlines)] and tree.shape() == []
+    for count, now, room in ((8193, 8193 * TICK, 9000), (60, 58 * TICK, 60), (60, LAST, 59)):
+        tree = inside.Tree(ticks(count))
+        assert tree.ripen(now, room) == (0, min(count, room, now // TICK + 1))
+        assert not is_bucket(tree.shape()) and tree.check() == count
+    tree = inside.Tree(ticks(60))
+    assert tree.ripen(LAST, 60) == (0, 60) and is_bucket(tree.shape())
+
+
+def test_what_is_not_due_is_left_alone(inside: Any) -> None:
+    """Two crowded ticks: the later one cascades when the first of its timers is due, and not before."""
+    deadlines = [tick * TICK + number for number in range(60) for tick in (3, 5)]
+    for now in (3 * TICK + 1, 4 * TICK, 5 * TICK - 1):
+        tree = inside.Tree(deadlines)
+        assert tree.ripen(now) == (0, min(now - 3 * TICK + 1, 60))
+        assert is_bucket(tree.shape()[3][5])
+    tree = inside.Tree(deadlines)
+    assert tree.ripen(5 * TICK) == (0, 61) and not is_bucket(tree.shape()[3][5])
+    assert tree.take(61) == [*range(0, 120, 2), 1] and tree.check() == 59
+
+
+def test_nothing_takes_memory_that_need_not(inside: Any) -> None:
+    """A crowd in order, ties included, is read as it is; and less than a crowd is sorted on the stack."""
+    ordered = [number // 2 * TICK for number in range(60)]
+    assert inside.Tree(ordered).read(60, starve=True) == (0, in_order(ordered))
+    few, many = ticks(48)[::-1], ticks(49)[::-1]
+    assert inside.Tree(few).read(48, starve=True) == (0, in_order(few))
+    assert inside.Tree(many).read(49, starve=True)[0] == -1
+    tree = inside.Tree(few)
+    assert tree.ripen(LAST, starve=True) == (0, 48) and timers_of(tree.shape()) == few[::-1]
+    tree = inside.Tree(many)
+    assert tree.ripen(LAST, starve=True)[0] == -1 and tree.read(49) == (0, in_order(many))
+    assert inside.Tree().ripen(LAST) == (0, 0) and inside.Tree().read(0) == (0, [])
+
+
+def test_an_outlier_puts_a_wheel_on_top_and_takes_it_away_again(inside: Any) -> None:
+    tree = inside.Tree(ticks(60))
+    tree.earliest()
+    before = tree.shape()
+    tree.insert(1 << 40)
+    assert tree.shape() == (34, 0, 256, {0: before, 64: [(2, 0, [1 << 40])]}) and tree.check() == 61
+    tree.remove(1 << 40, 60)
+    assert tree.shape() == before
+    # From either side.
+    tree = inside.Tree([(1 << 40) + deadline for deadline in ticks(60)])
+    tree.earliest()
+    before = tree.shape()
+    tree.insert(5)
+    assert tree.shape() == (34, 0, 256, {0: [(2, 0, [5])], 64: before})
+    assert tree.ripen(9) == (0, 1) and tree.take(1) == [60] and tree.shape() == before
+
+
+def test_remove(inside: Any) -> None:
+    """The first, the last and a middle chunk go when they are empty; and the last timer of a slot with its wheel."""
+    for chunk in ([0, 1], list(range(22, 52)), list(range(52, 60))):
+        tree = inside.Tree([7] * 60)
+        for token in chunk:
+            tree.remove(7, token)
+        assert tree.find(7) == [token for token in range(60) if token not in chunk]
+        assert len(tree.shape()) == 4 and tree.check() == 60 - len(chunk)
+        tree.insert(7)
+        assert tree.find(7)[-1] == 60
+    tree = inside.Tree(ticks(60))
+    for token in range(60):
+        tree.remove(token * TICK, token)
+    assert tree.shape() == []
+
+
+def test_equal_timers_are_not_cascaded_for_a_search(inside: Any) -> None:
+    tree = inside.Tree([TICK + 7] * 60 + ticks(60, 2))
+    assert tree.find(TICK + 7) == list(range(60)) and tree.find(TICK + 6) == []
+    tick = tree.shape()[3][1]
+    while not is_bucket(tick):
+        ((_, tick),) = tick[3].items()
+    assert timers_of(tick) == [TICK + 7] * 60
+
+
+def test_insert_bucket(inside: Any) -> None:
+    """Behind what is there of the same deadline, whichever of the two reaches further."""
+    groups: tuple[list[int], ...] = (
+        [],
+        ticks(3),
+        ticks(60),
+        ticks(60, 1 << 30),
+        [*ticks(60), 1 << 40],
+        [5] * 60 + ticks(60),
+        [1 << 59, 7, 1 << 33, 1 << 24] * 20,
+    )
+    for here in groups:
+        for look in (0, 1, 60):
+            for more in groups[1:]:
+                tree = inside.Tree(here)
+                if here:
+                    tree.ripen(LAST, look)
+                    tree.earliest()
+                tree.insert_bucket(more)
+                assert tree.check() == len(here + more)
+                twin = tree.copy()
+                assert tree.ripen(LAST) == (0, len(here + more))
+                assert tree.read(len(here + more)) == (0, in_order(here + more))
+                assert tree.take(len(here + more)) == [number for _, number in in_order(here + more)]
+                assert tree.shape() == [] and twin.read(len(here + more)) == (0, in_order(here + more))
+
+
+def test_calm(inside: Any) -> None:
+    """A wheel, or a chunk of more than eight times what is in it, becomes a chunk that fits."""
+    for left, then in ((16, {2: 16, 1: 2}), (9, {2: 9, 1: 2}), (8, {1: 8}), (1, {1: 2})):
+        tree = inside.Tree(ticks(60))
+        tree.earliest()
+        tree.take(60 - left)
+        assert not is_bucket(tree.shape())
+        tree.calm(left)
+        assert tree.shape() == [(max(left, 2), 0, ticks(left, 60 - left))]
+        for count, capacity in then.items():
+            tree.take(tree.check() - count)
+            tree.calm(count)
+            assert tree.shape() == [(capacity, 0, ticks(count, 60 - count))]
+
+
+def test_check(inside: Any) -> None:
+    """Each invariant, broken by hand, is named; and sound trees at the limits are not blamed."""
+    near = [*ticks(60), *(deadline + TICK - 1 for deadline in ticks(60)), *ticks(60, 190)]
+    # A coarse wheel with a finer wheel in two of its slots, which begins or ends where the slot does.
+    deadlines = [*near, *((1 << 40) + (1 << 34) - 1 - deadline for deadline in near)]
+    tree = inside.Tree(deadlines)
+    tree.earliest()
+    tree.find(deadlines[-1])
+    shape = tree.shape()
+    assert shape[:3] == (34, 0, 256) and list(shape[3]) == [0, 64]
+    assert shape[3][0][:2] == (10, 0) and shape[3][64][:2] == (10, (1 << 40) + (1 << 34) - 256 * TICK)
+    assert tree.check() == len(deadlines) and inside.Tree([0, LAST]).check() == 2
+
+    def broken(path: tuple[int, ...], what: str, value: int, index: int = 0) -> Any:
+        before = tree.poke(path, what, value, index)
+        name = tree.check()
+        tree.poke(path, what, before, index)
+        return name
+
+    assert broken((0, 5), "count", 0) == broken((0, 5), "count", 3) == "no-hole"
+    assert broken((0, 5), "deadline", 5 * TICK - 1) == broken((0, 5), "deadline", 6 * TICK) == "in-slot"
+    assert broken((0,), "base", TICK) == broken((), "base", 1 << 34) == "aligned"
+    assert broken((0,), "base", 1 << 34) == broken((64,), "base", 0) == broken((0,), "shift", 34) == "nested"
+    words = [sum(1 << digit % 64 for digit in shape[3][0][3] if digit // 64 == word) for word in range(4)]
+    for digit in (5, 100, 200):
+        assert broken((0,), "occupied", words[digit // 64] ^ 1 << digit % 64, digit // 64) == "occupied"
+    assert broken((0,), "slot", 0, 5) == "occupied"
+    assert tree.check() == len(deadlines)
+
+    coarsest = inside.Tree([0, LAST] * 30)
+    coarsest.earliest()
+    assert coarsest.shape()[:3] == (58, 0, 64) and list(coarsest.shape()[3]) == [0, 63]
+    assert coarsest.poke((), "shift", 59) == 58 and coarsest.check() == "nested"
+    coarsest.poke((), "shift", 58)
+    slots = [coarsest.poke((), "slot", 0, digit) for digit in (0, 63)]
+    bits = coarsest.poke((), "occupied", 0)
+    assert coarsest.check() == "no-husk"
+    coarsest.poke((), "occupied", bits)
+    for digit, slot in zip((0, 63), slots):
+        coarsest.poke((), "slot", slot, digit)
+    assert coarsest.check() == 60
