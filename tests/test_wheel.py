@@ -77,8 +77,8 @@ def test_levels(inside: Any) -> None:
         shift = 0 if bit < 5 else 5 if bit < 10 else 10 + (bit - 10) // 8 * 8
         size = 32 if bit < 10 else 256 if bit < 58 else 64
         base = 0 if shift == 58 else 1 << 63
-        for count in (54, 55):
-            tree = inside.Tree([(base | 1 << bit) if number % 2 else base for number in range(count)])
+        for count in (54, 57):
+            tree = inside.Tree([(base | 1 << bit) if number % 3 == 2 else base for number in range(count)])
             tree.earliest()
             shape = tree.shape()
             assert shape[:3] == (shift, base, size)
@@ -87,29 +87,25 @@ def test_levels(inside: Any) -> None:
 
 
 def test_most_timers_tell_the_level(inside: Any) -> None:
-    """Where more than half of the steps between the last timers stay in one slot, that is a wheel at once."""
+    """Where those in one slot are likely a crowd by themselves, that is a wheel at once."""
     base = 1 << 60
     far = base + (1 << 40)
 
     def later(last: list[int]) -> Any:
         """The slot of the far timers, at which nobody looked."""
-        tree = inside.Tree([base] + [far + deadline for deadline in ticks(51)] + last)
+        tree = inside.Tree([far, far, base, *(far + deadline for deadline in ticks(49)), *last])
         tree.earliest()
         top = tree.shape()
         assert top[:3] == (34, base, 256) and list(top[3]) == [0, 64] and tree.check() == 52 + len(last)
         return top[3][64]
 
-    one, two, three, *_ = (far + deadline for deadline in ticks(9, 1))
-    five_of_eight = [one, two, base, one, three, two, far, one]
-    four_of_eight = [one, two, base, one, three, base, base + TICK, far]
-    assert later(four_of_eight)[:1] != (10,) and is_bucket(later(four_of_eight))
-    slot = later(five_of_eight)
+    # Of 64 timers, with 12 in the last chunk: nine tell of 48 in one slot, and ten of more.
+    assert is_bucket(later([base] * 3 + [far + TICK] * 9))
+    slot = later([base] * 2 + [far + TICK] * 10)
     assert slot[:3] == (10, far, 256) and all(map(is_bucket, slot[3].values()))
-    # An outlier at the beginning of what tells; and steps that would cancel each other.
-    assert later([base, one, two, three, two])[:2] == (10, far)
-    there_and_back = [far, far + 300 * TICK] * 4 + [far]
-    slot = later(there_and_back)
-    assert slot[:2] == (18, far) and all(map(is_bucket, slot[3].values()))
+    # Differences that would cancel each other.
+    slot = later([far, far + 300 * TICK] * 6)
+    assert slot[:3] == (18, far, 256) and all(map(is_bucket, slot[3].values()))
 
 
 def test_first_chunks_of_a_cascade(inside: Any) -> None:

@@ -373,24 +373,27 @@ cdef void flatten(Slot tree, Slot *bucket) noexcept nogil:
 cdef int split(Slot *bucket) noexcept nogil:
     """Cascade a bucket, at the level at which most of its timers lie apart."""
     cdef Chunk *last = as_bucket(bucket[0])
+    cdef Chunk *first = last.next
     cdef uint64_t low = last.timers[0].deadline
-    cdef uint64_t difference = low ^ last.next.timers[0].deadline
+    cdef uint64_t difference = 0
     cdef uint64_t near_difference = 0
-    cdef uint64_t step
+    cdef uint64_t apart
+    cdef uint64_t near = 0
     cdef uint32_t index, shift
-    cdef uint32_t near = 0
-    # The last timers tell.
-    for index in range(1, last.count):
-        difference |= last.timers[index].deadline ^ last.timers[index - 1].deadline
+    # The first and the last timers tell: where they came in order of time, those are farthest apart.
+    for index in range(last.count):
+        difference |= last.timers[index].deadline ^ first.timers[index % first.count].deadline
     shift = shift_for(difference)
-    for index in range(1, last.count):
-        step = last.timers[index].deadline ^ last.timers[index - 1].deadline
-        if not step >> shift:
+    for index in range(last.count):
+        apart = last.timers[index].deadline ^ first.timers[index % first.count].deadline
+        if not apart >> shift:
             low = last.timers[index].deadline
-            near_difference |= step
+            near_difference |= apart
             near += 1
-    # A few outliers would have all others cascade once more than they must.
-    return cascade(bucket, low, shift_for(near_difference) if 2 * near > last.count else shift)
+    # If those of one slot are likely a crowd by themselves, a few outliers should not have them cascade twice.
+    if near * (last.before + last.count) > CROWD * last.count:
+        shift = shift_for(near_difference)
+    return cascade(bucket, low, shift)
 
 
 cdef inline bint is_crowded(Slot bucket) noexcept nogil:
