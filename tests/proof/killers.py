@@ -260,7 +260,6 @@ def main() -> None:
     batches()
     for cursor in boundaries.cursors(3)[:4]:
         boundaries.check(cursor)
-    shapes()
     twins()
     strangers()
     memory()
@@ -275,6 +274,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:] == ["limited"]:
+    if sys.argv[1:] == ["mutant"]:
         limit()
+        shapes()
     main()

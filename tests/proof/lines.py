@@ -27,6 +27,7 @@ SLOW = " and ".join(
         ("random_operations", "crowd", "deep_nesting", "forged_states", "re_entry", "oracle", "every_day"),
         ("slices_leave", "short_line", "5000", "failing_allocations", "references", "burst", "threads"),
         ("snapshots", "boundaries", "collection", "operators", "package", "readme", "cancelling", "Machine"),
+        ("takes_memory",),
     )
     for name in names
 )
@@ -35,8 +36,6 @@ QUIET = ("-W", "ignore::pytest.PytestUnraisableExceptionWarning")
 
 # Lines that no test can reach: (file, a part of the line, the reason).
 UNREACHABLE: list[tuple[str, str, str]] = [
-    ("timers/wheel.pyx", 'return "', "says which invariant broke, and none ever did"),
-    ("timers/wheel.pyx", "return broken", "as above"),
     (
         "timers/notifier.pyx",
         "restless_error()",

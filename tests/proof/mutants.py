@@ -144,7 +144,7 @@ def all_mutants() -> list[Mutant]:
 
 def kill(build: Build) -> None:
     """Run the tests; what lies beyond a block of memory is filled with what no pointer may be."""
-    build.run("-m", "tests.proof.killers", "limited", patience=PATIENCE, PYTHONMALLOC="debug")
+    build.run("-m", "tests.proof.killers", "mutant", patience=PATIENCE, PYTHONMALLOC="debug")
 
 
 def verdict(build: Build, mutant: Mutant) -> str | None:
