@@ -583,7 +583,7 @@ cdef void take_slot(Slot *slot, size_t *room, void ***tokens) noexcept nogil:
             take_slot(&wheel.slots[digit], room, tokens)
             if not wheel.slots[digit]:
                 unmark(wheel, digit)
-            digit = next_occupied(wheel, 0)
+            digit = next_occupied(wheel, digit)
         prune(slot)
         return
     while slot[0] and room[0]:
