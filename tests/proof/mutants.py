@@ -78,11 +78,7 @@ HARMLESS: list[tuple[str, str]] = [
     ("end + start <= FEW", "a threshold of speed"),
     ("FAN = 513", "rounded down to a power of two"),
     ("timers_high_bit(difference) + 2 - bits", "sorts by coarser digits first"),
-    (
-        "difference_of: cdef uint64_t difference = 0 -> cdef uint64_t difference = 1",
-        "sorts by one bit more that may differ",
-    ),
-    ("near_difference = 1", "names the same level"),
+    ("difference = 0 -> ", "the lowest bit more: the same level, and the same highest digit"),
     ("(zone is None and zone is get_utc())", "asks UTC for its offset"),
     ("LEVELS = 10", "room to spare"),
     ("path[LEVELS + 2", "room to spare"),
