@@ -79,9 +79,6 @@ HARMLESS: list[tuple[str, str]] = [
     ("FAN = 513", "rounded down to a power of two"),
     ("timers_high_bit(difference) + 2 - bits", "sorts by coarser digits first"),
     ("difference = 0 -> ", "the lowest bit more: the same level, and the same highest digit"),
-    ("(zone is None and zone is get_utc())", "asks UTC for its offset"),
-    ("LEVELS = 10", "room to spare"),
-    ("path[LEVELS + 2", "room to spare"),
     ("not low <= wheel.base < high", "a wheel's base is never the last deadline of a slot"),
 ]
 
