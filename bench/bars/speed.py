@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from datetime import datetime, timedelta, timezone
@@ -113,27 +114,29 @@ def churn(run: Run) -> Iterator[Row]:
     yield run.faster("churn at 1 M", 30, figures["wheel churn"], "heapq", figures["heapq churn"])
 
 
-def gains(workload: Workload, rounds: int) -> dict[str, list[float]]:
-    """How many times faster than heapq the wheel is, round by round."""
+def gains(workload: Workload) -> dict[str, float]:
+    """How many times faster than heapq the wheel is."""
     timers, work = workload.timers(MILLION), workloads.churn(workload, MILLION, MILLION // 2)
     tasks: dict[str, Task] = {}
     queues: dict[str, Make] = {"wheel": MultiNotifier, "heapq": Heap}
     for name, make in queues.items():
         tasks.update(steps_and_once(name, make, timers))
         tasks[name] = partial(turn_over, make, work)
-    figures = interleave(tasks, rounds)
+    figures = {part: statistics.median(values) for part, values in interleave(tasks, 3).items()}
     parts = {**PARTS, "churn": "churn"}
-    return {label: ratios(figures[f"heapq {part}"], figures[f"wheel {part}"]) for label, part in parts.items()}
+    return {label: figures[f"heapq {part}"] / figures[f"wheel {part}"] for label, part in parts.items()}
 
 
 @group
 def mixed(run: Run) -> Iterator[Row]:
-    found = {}
-    for workload in (DENSE, MIXED):
-        run.step(workload.name)
-        # Each in a new process: what is built second lies scattered in memory, and costs more to look at.
-        with ProcessPoolExecutor(1, get_context("spawn")) as pool:
-            found[workload] = pool.submit(gains, workload, run.rounds).result()
+    found: dict[Workload, dict[str, list[float]]] = {DENSE: {}, MIXED: {}}
+    for turn in range(run.rounds):
+        for workload in list(found)[:: -1 if turn % 2 else 1]:
+            run.step(f"{workload.name}, round {turn + 1}")
+            # In a new process: what is built second lies scattered in memory, and costs more to look at.
+            with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+                for label, gain in pool.submit(gains, workload).result().items():
+                    found[workload].setdefault(label, []).append(gain)
     for label, spread_out in found[MIXED].items():
         yield run.at_least(
             f"{MIXED.name}: {label}", 0.8, "of the dense ratio to heapq", ratios(spread_out, found[DENSE][label])
