@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from tests.proof import faults, mutants
 from tests.proof.builds import ROOT
+
+# They need what the extra `proof` brings.
+faults = pytest.importorskip("tests.proof.faults")
+mutants = pytest.importorskip("tests.proof.mutants")
 
 pytestmark = pytest.mark.skipif(not (ROOT / "timers").exists(), reason="there are no sources beside the tests")
 
