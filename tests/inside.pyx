@@ -7,7 +7,7 @@ Compiled by `tests/window.py` against the installed `timers/wheel.pxd`, as any o
 from libc.stdint cimport uint32_t, uint64_t
 
 from timers cimport wheel
-from timers.wheel cimport FEWEST, Chunk, Place, Slot, Timer, Wheel, as_bucket, as_wheel, is_wheel
+from timers.wheel cimport FEWEST, Chunk, Place, Ripe, Slot, Timer, Wheel, as_bucket, as_wheel, is_wheel
 
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
 
@@ -39,6 +39,7 @@ cdef class Tree:
     """Timers whose tokens are the numbers of their insertion."""
 
     cdef Slot root
+    cdef Ripe ripe
     cdef readonly size_t number
 
     def __init__(self, deadlines=()):
@@ -48,13 +49,19 @@ cdef class Tree:
     def __dealloc__(self):
         wheel.free(self.root)
 
-    cdef insert_into(self, Slot *slot, uint64_t deadline):
-        if wheel.insert(slot, deadline, <void *>self.number, FEWEST) < 0:
+    cdef insert_into(self, Slot *slot, uint64_t deadline, int failures=0):
+        if failures:
+            set_nomemory(0, failures)
+        cdef int answer = wheel.insert(slot, deadline, <void *>self.number, FEWEST)
+        if failures:
+            remove_mem_hooks()
+        if answer < 0:
             raise MemoryError
         self.number += 1
 
-    def insert(self, deadline):
-        self.insert_into(&self.root, deadline)
+    def insert(self, deadline, failures=0):
+        """`failures`: so many allocations fail, the first ones."""
+        self.insert_into(&self.root, deadline, failures)
 
     def insert_bucket(self, deadlines):
         cdef Slot batch = 0
@@ -67,22 +74,29 @@ cdef class Tree:
     def earliest(self):
         return wheel.earliest(&self.root)
 
-    def ripen(self, uint64_t now, size_t room=1 << 40, bint starve=False):
+    def ripen(self, uint64_t now, size_t most=1 << 40, bint starve=False):
         """What the core answered, and how many timers are ripe."""
-        cdef size_t left = room
+        self.ripe.most = most
         if starve:
             set_nomemory(0, 0)
-        cdef int answer = wheel.ripen(&self.root, now, &left)
+        cdef int answer = wheel.ripen(&self.root, now, &self.ripe)
         if starve:
             remove_mem_hooks()
-        return answer, room - left
+        return answer, self.ripe.count
 
-    def take(self, size_t count):
-        cdef void **tokens = <void **>PyMem_Malloc((count + 1) * sizeof(void *))
-        wheel.take(&self.root, count, tokens)
-        taken = [<size_t>tokens[index] for index in range(count)]
+    def take(self, bint starve=False):
+        """The tokens of the ripe timers, and the soonest deadline that stays, or 0 if that is not known."""
+        cdef void **tokens = <void **>PyMem_Malloc((self.ripe.count + 1) * sizeof(void *))
+        if starve:
+            set_nomemory(0, 0)
+        cdef int answer = wheel.take(&self.root, &self.ripe, tokens)
+        if starve:
+            remove_mem_hooks()
+        taken = [<size_t>tokens[index] for index in range(self.ripe.count)] if answer == 0 else None
         PyMem_Free(tokens)
-        return taken
+        if taken is None:
+            raise MemoryError
+        return taken, self.ripe.next
 
     def read(self, size_t count, bint starve=False):
         """What the core answered, and the timers."""
@@ -151,6 +165,8 @@ cdef class Tree:
             old, as_wheel(slot).slots[index] = as_wheel(slot).slots[index], <Slot>value
         elif what == "count":
             old, as_bucket(slot).count = as_bucket(slot).count, <uint32_t>value
+        elif what == "before":
+            old, as_bucket(slot).before = as_bucket(slot).before, value
         elif what == "deadline":
             old, as_bucket(slot).timers[index].deadline = as_bucket(slot).timers[index].deadline, value
         else:

@@ -54,6 +54,12 @@ def in_order(deadlines: list[int]) -> list[tuple[int, int]]:
     return sorted((deadline, number) for number, deadline in enumerate(deadlines))
 
 
+def due(tree: Any, most: int, now: int = LAST) -> Any:
+    """The tokens taken."""
+    assert tree.ripen(now, most) == (0, most)
+    return tree.take()[0]
+
+
 def test_chunks_grow(inside: Any) -> None:
     shape = inside.Tree(ticks(200)).shape()
     assert capacities(shape) == [2, 6, 14, 30, 31, 31, 31, 31, 31]
@@ -62,7 +68,7 @@ def test_chunks_grow(inside: Any) -> None:
 
 
 def test_only_a_crowd_cascades(inside: Any) -> None:
-    for ask, arguments in (("earliest", ()), ("find", (3 * TICK,)), ("ripen", (3 * TICK,)), ("ripen", (LAST, 7))):
+    for ask, arguments in (("earliest", ()), ("find", (3 * TICK,)), ("ripen", (3 * TICK,)), ("ripen", (LAST, 5))):
         few, many = inside.Tree(ticks(48)), inside.Tree(ticks(49))
         getattr(few, ask)(*arguments)
         getattr(many, ask)(*arguments)
@@ -124,20 +130,77 @@ def test_first_chunks_of_a_cascade(inside: Any) -> None:
         assert tree.memory() == bytes_of(tree.shape())
 
 
-def test_what_is_due_as_a_whole_is_sorted_where_it_lies(inside: Any) -> None:
-    for count in (60, 600, 8192):
+def test_what_is_due_as_a_whole_is_taken_from_where_it_lies(inside: Any) -> None:
+    """Without a cascade, up to a size; and sorted only while it is taken."""
+    for count in (23, 24, 25, 48, 49, 60, 600, 65536):
         deadlines = [number * 7919 % 600 * TICK for number in range(count)]
         tree = inside.Tree(deadlines)
         assert tree.ripen(max(deadlines)) == (0, count)
-        assert is_bucket(tree.shape()) and timers_of(tree.shape()) == sorted(deadlines)
+        assert is_bucket(tree.shape()) and timers_of(tree.shape()) == deadlines
         assert tree.read(count) == (0, in_order(deadlines))
-        assert tree.take(count) == [number for _, number in in_order(deadlines)] and tree.shape() == []
-    for count, now, room in ((8193, 8193 * TICK, 9000), (60, 58 * TICK, 60), (60, LAST, 59)):
+        assert tree.take() == ([number for _, number in in_order(deadlines)], 0) and tree.shape() == []
+    for count, now in ((65537, 65537 * TICK), (60, 58 * TICK)):
         tree = inside.Tree(ticks(count))
-        assert tree.ripen(now, room) == (0, min(count, room, now // TICK + 1))
+        assert tree.ripen(now) == (0, min(count, now // TICK + 1))
         assert not is_bucket(tree.shape()) and tree.check() == count
-    tree = inside.Tree(ticks(60))
-    assert tree.ripen(LAST, 60) == (0, 60) and is_bucket(tree.shape())
+
+
+def test_a_bucket_of_which_a_sizable_part_goes_is_sorted_where_it_lies(inside: Any) -> None:
+    for count, most in ((48, 1), (60, 59), (63, 7), (64, 8), (71, 8)):
+        deadlines = [number * 7919 % 600 * TICK for number in range(count)]
+        tree = inside.Tree(deadlines)
+        assert tree.ripen(LAST, most) == (0, most)
+        assert is_bucket(tree.shape()) and timers_of(tree.shape()) == sorted(deadlines) and tree.check() == count
+        order = in_order(deadlines)
+        assert tree.take() == ([number for _, number in order[:most]], order[most][0])
+        assert tree.check() == count - most
+    for count, most in ((64, 7), (72, 8), (65537, 65536)):
+        tree = inside.Tree(ticks(count))
+        assert tree.ripen(LAST, most) == (0, most) and not is_bucket(tree.shape())
+    # Of a crowd that is due in part nothing is sorted: it cascades. A smaller bucket stays.
+    for count in (48, 49):
+        deadlines = ticks(count)[::-1]
+        tree = inside.Tree(deadlines)
+        assert tree.ripen(40 * TICK) == (0, 41)
+        assert is_bucket(tree.shape()) == (count == 48)
+        assert tree.take() == ([count - 1 - number for number in range(41)], 41 * TICK if count == 48 else 0)
+    # Where nothing is due, nothing is touched.
+    tree = inside.Tree([*ticks(3)[::-1], *ticks(60, 300)])
+    tree.earliest()
+    assert tree.ripen(2 * TICK) == (0, 3) and tree.take()[0] == [2, 1, 0]
+    tree = inside.Tree(ticks(48, 1)[::-1])
+    assert tree.ripen(TICK - 1) == (0, 0) and timers_of(tree.shape()) == ticks(48, 1)[::-1]
+    # What is left of one deadline is known, too.
+    tree = inside.Tree([7] * 200)
+    tree.find(7)
+    assert tree.ripen(LAST, 50) == (0, 50) and tree.take() == (list(range(50)), 7)
+
+
+def test_a_flood_cascades_as_it_comes(inside: Any) -> None:
+    """As soon as it would need another chunk."""
+    flood = 52 + 31 * 4227
+    assert flood - 31 < 131072 <= flood
+    tree = inside.Tree(ticks(flood))
+    assert is_bucket(tree.shape())
+    tree.insert(flood * TICK, failures=1)
+    # There was no memory for the wheel.
+    assert is_bucket(tree.shape()) and tree.check() == flood + 1
+    for count in (flood + 1, flood + 2, flood + 3):
+        tree.insert(count * TICK)
+    assert is_bucket(tree.shape()) and tree.check() == flood + 4
+    tree = inside.Tree(ticks(flood))
+    with pytest.raises(MemoryError):
+        tree.insert(0, failures=2)
+    assert is_bucket(tree.shape()) and tree.check() == flood
+    tree.insert(flood * TICK)
+    shape = tree.shape()
+    assert shape[:3] == (26, 0, 256) and tree.check() == flood + 1
+    assert due(tree, flood + 1) == list(range(flood + 1))
+    # Of one deadline it goes on growing, in a slot of its own.
+    tree = inside.Tree([7] * (flood + 100))
+    shape = tree.shape()
+    assert shape[:3] == (0, 0, 32) and list(shape[3]) == [7] and is_bucket(shape[3][7])
+    assert tree.check() == flood + 100
 
 
 def test_what_is_not_due_is_left_alone(inside: Any) -> None:
@@ -149,7 +212,7 @@ def test_what_is_not_due_is_left_alone(inside: Any) -> None:
         assert is_bucket(tree.shape()[3][5])
     tree = inside.Tree(deadlines)
     assert tree.ripen(5 * TICK) == (0, 61) and not is_bucket(tree.shape()[3][5])
-    assert tree.take(61) == [*range(0, 120, 2), 1] and tree.check() == 59
+    assert tree.take()[0] == [*range(0, 120, 2), 1] and tree.check() == 59
 
 
 def test_nothing_takes_memory_that_need_not(inside: Any) -> None:
@@ -160,9 +223,15 @@ def test_nothing_takes_memory_that_need_not(inside: Any) -> None:
     assert inside.Tree(few).read(48, starve=True) == (0, in_order(few))
     assert inside.Tree(many).read(49, starve=True)[0] == -1
     tree = inside.Tree(few)
-    assert tree.ripen(LAST, starve=True) == (0, 48) and timers_of(tree.shape()) == few[::-1]
+    assert tree.ripen(LAST, 47, starve=True) == (0, 47) and timers_of(tree.shape()) == few[::-1]
+    tree = inside.Tree(few)
+    assert tree.ripen(LAST, starve=True) == (0, 48) and tree.take(starve=True)[0] == list(range(48))[::-1]
     tree = inside.Tree(many)
-    assert tree.ripen(LAST, starve=True)[0] == -1 and tree.read(49) == (0, in_order(many))
+    assert tree.ripen(LAST, 48, starve=True)[0] == tree.ripen(9 * TICK, starve=True)[0] == -1
+    assert tree.ripen(LAST, starve=True) == (0, 49)
+    with pytest.raises(MemoryError):
+        tree.take(starve=True)
+    assert tree.check() == 49 and tree.read(49) == (0, in_order(many))
     assert inside.Tree().ripen(LAST) == (0, 0) and inside.Tree().read(0) == (0, [])
 
 
@@ -180,7 +249,7 @@ def test_an_outlier_puts_a_wheel_on_top_and_takes_it_away_again(inside: Any) -> 
     before = tree.shape()
     tree.insert(5)
     assert tree.shape() == (34, 0, 256, {0: [(2, 0, [5])], 64: before})
-    assert tree.ripen(9) == (0, 1) and tree.take(1) == [60] and tree.shape() == before
+    assert tree.ripen(9) == (0, 1) and tree.take() == ([60], 0) and tree.shape() == before
 
 
 def test_remove(inside: Any) -> None:
@@ -231,7 +300,7 @@ def test_insert_bucket(inside: Any) -> None:
                 twin = tree.copy()
                 assert tree.ripen(LAST) == (0, len(here + more))
                 assert tree.read(len(here + more)) == (0, in_order(here + more))
-                assert tree.take(len(here + more)) == [number for _, number in in_order(here + more)]
+                assert tree.take()[0] == [number for _, number in in_order(here + more)]
                 assert tree.shape() == [] and twin.read(len(here + more)) == (0, in_order(here + more))
 
 
@@ -240,12 +309,12 @@ def test_calm(inside: Any) -> None:
     for left, then in ((16, {2: 16, 1: 2}), (9, {2: 9, 1: 2}), (8, {1: 8}), (1, {1: 2})):
         tree = inside.Tree(ticks(60))
         tree.earliest()
-        tree.take(60 - left)
+        due(tree, 60 - left)
         assert not is_bucket(tree.shape())
         tree.calm(left)
         assert tree.shape() == [(max(left, 2), 0, ticks(left, 60 - left))]
         for count, capacity in then.items():
-            tree.take(tree.check() - count)
+            due(tree, tree.check() - count)
             tree.calm(count)
             assert tree.shape() == [(capacity, 0, ticks(count, 60 - count))]
 
@@ -270,6 +339,7 @@ def test_check(inside: Any) -> None:
         return name
 
     assert broken((0, 5), "count", 0) == broken((0, 5), "count", 3) == "no-hole"
+    assert broken((0, 7), "before", 1) == "counted"
     assert broken((0, 5), "deadline", 5 * TICK - 1) == broken((0, 5), "deadline", 6 * TICK) == "in-slot"
     assert broken((0,), "base", TICK) == broken((), "base", 1 << 34) == "aligned"
     assert broken((0,), "base", 1 << 34) == broken((64,), "base", 0) == broken((0,), "shift", 34) == "nested"

@@ -26,7 +26,7 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from timers cimport wheel
 from timers.instant cimport DAY, EPOCH, FIRST, LAST, from_deadline, pack, to_deadline, unpack
-from timers.wheel cimport FEWEST, Place, Slot, Timer
+from timers.wheel cimport FEWEST, Place, Ripe, Slot, Timer
 
 import copy
 import copyreg
@@ -503,9 +503,8 @@ cdef inline int add(MultiNotifier self, object at, object token, str name) excep
     return add_deadline(self, deadline, naive, token)
 
 
-cdef void settle(MultiNotifier self) noexcept:
-    """After a removal: the earliest deadline may be another, and the tree too large."""
-    cdef uint64_t first
+cdef void settle(MultiNotifier self, uint64_t first) noexcept:
+    """After a removal: the tree may be too large, and the earliest deadline another: `first`, if that is not 0."""
     self.version += 1
     if not self.count:
         self.mixed = False
@@ -513,7 +512,8 @@ cdef void settle(MultiNotifier self) noexcept:
         return
     if self.count <= wheel.CALM:
         wheel.calm(&self.root, self.count)
-    first = wheel.earliest(&self.root)
+    if not first:
+        first = wheel.earliest(&self.root)
     if first != self.next:
         self.next = first
         self.soonest = None
@@ -695,50 +695,50 @@ cdef size_t to_limit(object limit) except? 0:
     return min(count, sys.maxsize)
 
 
-cdef size_t ready(MultiNotifier self, uint64_t deadline, bint naive, size_t most) except? 0:
-    """Bring what is due into order, and count it."""
-    cdef size_t room = most
+cdef bint ripen(MultiNotifier self, uint64_t deadline, bint naive, Ripe *ripe) except -1:
+    """Prepare what is due to be taken; False if nothing is."""
     if self.count and naive != self.naive:
         raise mix_error()
-    if not self.count or deadline < self.next or not most:
-        return 0
+    if not self.count or deadline < self.next or not ripe.most:
+        return False
     own(self)
     self.version += 1
-    if wheel.ripen(&self.root, deadline, &room) < 0:
+    if wheel.ripen(&self.root, deadline, ripe) < 0:
         raise MemoryError
-    return most - room
+    return True
 
 
 cdef list take(MultiNotifier self, object now, object limit, bint pairs):
     cdef bint naive
     cdef uint64_t deadline = to_deadline(now, "now", False, &naive)
-    cdef size_t most = to_limit(limit)
-    cdef size_t count, index
+    cdef Ripe ripe
+    cdef size_t index
     cdef uint64_t version
     cdef Slot root
     cdef Pending pending
     cdef list taken
     cdef void **tokens
+    ripe.most = to_limit(limit)
     for _ in range(ATTEMPTS):
-        count = ready(self, deadline, naive, most)
-        if not count:
+        if not ripen(self, deadline, naive, &ripe):
             return []
         version = self.version
         root = self.root
         if pairs:
-            pending = survey(self, count)
-            taken = [pair_of(pending, index) for index in range(count)]
+            pending = survey(self, ripe.count)
+            taken = [pair_of(pending, index) for index in range(ripe.count)]
         else:
-            taken = PyList_New(count)
+            taken = PyList_New(ripe.count)
         if self.version != version or self.root != root:
             continue
         # The memory of the survey, which is used up, takes the tokens that the pairs keep alive.
         tokens = <void **>pending.timers if pairs else <void **>(<PyListObject *>taken).ob_item
-        wheel.take(&self.root, count, tokens)
-        self.count -= count
-        settle(self)
+        if wheel.take(&self.root, &ripe, tokens) < 0:
+            raise MemoryError
+        self.count -= ripe.count
+        settle(self, ripe.next)
         if pairs:
-            for index in range(count):
+            for index in range(ripe.count):
                 Py_DECREF(<object>tokens[index])
         return taken
     raise restless_error()
@@ -777,7 +777,7 @@ cdef int discard(MultiNotifier self, Place *place) except -1:
     token = <object>place.chunk.timers[place.index].token
     wheel.remove(place)
     self.count -= 1
-    settle(self)
+    settle(self, 0)
     Py_DECREF(token)
     return 0
 

@@ -16,9 +16,11 @@ pointer that is moved about and never looked at.
 A slot is empty, or holds a bucket (timers in the order of their insertion, an append each), or
 a finer wheel. A bucket of more than CROWD timers cascades into a finer wheel the first time
 something needs its inside: `due`, a removal, or the search for the next deadline. A smaller
-one is sorted where it lies, and so is one of up to BATCH timers that are all due: they leave
-together, and a finer wheel would be gone again in a moment. A small notifier is the same
-thing with no wheel in it: its root is one bucket.
+one is sorted where it lies. One of up to BATCH timers that are all due is sorted while they
+are taken: they leave together, and a finer wheel would be gone again in a moment. One of FLOOD
+timers does not wait: it cascades while it still lies in a cache, and what comes later goes
+straight to the finer slots. A small notifier is the same thing with no wheel in it: its root
+is one bucket.
 
     level   slots   granularity   range of one wheel
       0       32       1 us           32 us     only where a millisecond is crowded
@@ -38,7 +40,9 @@ costs one append. A cursor could be wrong, wrap, or have to be re-anchored when 
 overflow heap would cost a logarithm where a coarse slot costs an append.
 
 A timer moves down at most once a level, from bucket to bucket, in passes over whole chunks:
-that, and the sorting of small buckets, is all that draining costs.
+that, and the sorting of buckets, is all that draining costs. Taking timers is in two steps, so
+that it is done wholly or not at all: `ripen` cascades, but gives nothing out; `take` sorts each
+bucket on its way out, in memory that it has before it begins.
 
 Invariants (`check` verifies each by name):
   occupied    a bit of `occupied` is set exactly where the slot is not empty
@@ -47,44 +51,59 @@ Invariants (`check` verifies each by name):
   no-husk     no wheel is empty
   in-slot     every timer lies within the range of its slot
   no-hole     no chunk of a bucket is empty or over-full
+  counted     the last chunk of a bucket knows how many timers the others hold
 Within a bucket equal deadlines stand in the order of their insertion.
 
 After Varghese & Lauck, "Hashed and Hierarchical Timing Wheels", SOSP 1987, scheme 7.
 """
 
-from libc.stdint cimport uint16_t, uint32_t, uint64_t
+from libc.stdint cimport uint32_t, uint64_t
 
 
 cdef enum:
-    # A bucket up to this size is sorted in place instead of cascading.
+    # A bucket up to this size is sorted instead of cascading.
     CROWD = 48
-    # And one up to this size, if all of its timers are taken together.
-    BATCH = 8192
+    # And one up to this size (a megabyte), if all of its timers are due ...
+    BATCH = 65536
+    # ... and at most so many for each that may be taken.
+    WORTH = 8
+    # One of this size (two megabytes) cascades when it would grow: a pass over it will not be cheaper again.
+    FLOOD = 131072
     # A wheel with no more timers than this is folded into one bucket again.
     CALM = 16
     # Timers of the largest chunk: 512 bytes, the largest block of Python's own allocator.
     CHUNK = 31
     # And of the first chunk of a bucket, where nothing tells of more.
     FEWEST = 2
-    # Sorting distributes timers by this many digits, as long as there are more than a few of one digit.
-    FAN = 512
-    FEW = 16
+    # Sorting is by digits of at most so many values; a few timers are compared instead.
+    FAN = 1024
+    FEW = 24
     # The shift of the coarsest level, and the number of levels.
     TOP = 58
     LEVELS = 9
 
 
-cdef struct Timer:
-    uint64_t deadline
-    void *token
-
-
-cdef struct Chunk:
-    Chunk *next         # of the last chunk: the first
-    uint16_t count
-    uint16_t capacity
-    uint32_t before     # about how many timers went before it into the bucket: a hint of the size
-    Timer timers[1]     # `capacity` of them
+cdef extern from *:
+    """
+    #include <stdint.h>
+    typedef struct { uint64_t deadline; void *token; } timers_Timer;
+    typedef struct timers_Chunk {
+        struct timers_Chunk *next;  /* of the last chunk: the first */
+        uint64_t before : 48;       /* of the last chunk: how many timers the others hold */
+        uint64_t count : 8;
+        uint64_t capacity : 8;
+        timers_Timer timers[1];     /* `capacity` of them */
+    } timers_Chunk;
+    """
+    ctypedef struct Timer "timers_Timer":
+        uint64_t deadline
+        void *token
+    ctypedef struct Chunk "timers_Chunk":
+        Chunk *next
+        uint64_t before
+        uint32_t count
+        uint32_t capacity
+        Timer *timers
 
 
 cdef struct Wheel:
@@ -111,10 +130,17 @@ cdef int insert_bucket(Slot *root, Slot *batch) noexcept nogil
 
 # The soonest deadline; the root must not be empty.
 cdef uint64_t earliest(Slot *root) noexcept nogil
-# Bring the timers due by `now` into order; lowers `room` by the number of such timers, at most to 0.
-cdef int ripen(Slot *root, uint64_t now, size_t *room) noexcept nogil
-# Remove the first `count` of the ripened timers.
-cdef void take(Slot *root, size_t count, void **tokens) noexcept nogil
+
+cdef struct Ripe:
+    size_t most         # there may be more; those are left for later
+    size_t count
+    size_t largest      # of the buckets that are still to be sorted
+    uint64_t next       # once they are taken: the soonest deadline of the others, or 0 where `earliest` must find it
+
+# Count the timers due by `now`, at most `ripe.most`, and sort a bucket that only some of them leave.
+cdef int ripen(Slot *root, uint64_t now, Ripe *ripe) noexcept nogil
+# Remove the ripe timers, in order; `tokens` has room for `ripe.count`.
+cdef int take(Slot *root, Ripe *ripe, void **tokens) noexcept nogil
 # Copy the first `count` timers in the order of falling due: ripened ones, or else all there are.
 cdef int read(Slot root, size_t count, Timer *timers) noexcept nogil
 # Make a tree of `count` timers, at most CALM, small again if it is too large for them and memory allows.

@@ -75,6 +75,11 @@ cdef inline uint64_t last_of(Wheel *wheel, int digit) noexcept nogil:
 
 # ---- wheels
 
+cdef inline bint spans(Wheel *wheel, Wheel *other) noexcept nogil:
+    """Whether the other wheel is the same one, or lies within a slot of this one."""
+    return wheel.shift >= other.shift and digit_for(wheel, other.base) < wheel.size
+
+
 cdef inline void mark(Wheel *wheel, size_t digit) noexcept nogil:
     wheel.occupied[digit >> 6] |= <uint64_t>1 << (digit & 63)
 
@@ -132,7 +137,7 @@ cdef int grow(Slot *bucket, uint32_t capacity) noexcept nogil:
     if chunk is NULL:
         return -1
     chunk.count = 0
-    chunk.capacity = <uint16_t>capacity
+    chunk.capacity = capacity
     chunk.before = 0
     if last is NULL:
         chunk.next = chunk
@@ -161,10 +166,20 @@ cdef inline int append(Slot *bucket, uint64_t deadline, void *token, uint32_t fi
     return 0
 
 
-cdef inline void drop_first(Slot *bucket) noexcept nogil:
-    """Free the first chunk."""
+cdef inline size_t bucket_count(Chunk *last) noexcept nogil:
+    return last.before + last.count
+
+
+cdef inline void drop(Slot *bucket, uint32_t count) noexcept nogil:
+    """Forget the first `count` timers of the first chunk."""
     cdef Chunk *last = as_bucket(bucket[0])
     cdef Chunk *first = last.next
+    if first is not last:
+        last.before -= count
+    if count < first.count:
+        first.count -= count
+        memmove(first.timers, first.timers + count, first.count * sizeof(Timer))
+        return
     if first is last:
         bucket[0] = 0
     else:
@@ -172,31 +187,17 @@ cdef inline void drop_first(Slot *bucket) noexcept nogil:
     PyMem_Free(first)
 
 
-cdef inline size_t bucket_count(Chunk *last, size_t enough) noexcept nogil:
-    """The number of timers, counted only until there are more than `enough`."""
-    cdef size_t count = last.count
-    cdef Chunk *chunk = last.next
-    while chunk is not last and count <= enough:
-        count += chunk.count
-        chunk = chunk.next
-    return count
-
-
 cdef inline void join(Slot *bucket, Slot tail) noexcept nogil:
     """Append all chunks of another bucket."""
+    cdef Chunk *last = as_bucket(bucket[0])
     cdef Chunk *first
     if bucket[0] and tail:
-        first = as_bucket(bucket[0]).next
-        as_bucket(bucket[0]).next = as_bucket(tail).next
+        as_bucket(tail).before += bucket_count(last)
+        first = last.next
+        last.next = as_bucket(tail).next
         as_bucket(tail).next = first
     if tail:
         bucket[0] = tail
-
-
-cdef inline void shift_left(Chunk *chunk, uint32_t count) noexcept nogil:
-    """Forget the first `count` timers of a chunk that has more."""
-    chunk.count -= count
-    memmove(chunk.timers, chunk.timers + count, chunk.count * sizeof(Timer))
 
 
 cdef inline size_t gather(Chunk *last, size_t most, Timer *timers) noexcept nogil:
@@ -206,7 +207,7 @@ cdef inline size_t gather(Chunk *last, size_t most, Timer *timers) noexcept nogi
     cdef size_t part
     while True:
         chunk = chunk.next
-        part = min(chunk.count, most - count)
+        part = min(<size_t>chunk.count, most - count)
         memcpy(timers + count, chunk.timers, part * sizeof(Timer))
         count += part
         if chunk is last or count == most:
@@ -214,18 +215,6 @@ cdef inline size_t gather(Chunk *last, size_t most, Timer *timers) noexcept nogi
 
 
 # ---- order
-
-cdef inline void insertion_sort(Timer *timers, size_t count) noexcept nogil:
-    cdef size_t done, place
-    cdef Timer timer
-    for done in range(1, count):
-        timer = timers[done]
-        place = done
-        while place and timers[place - 1].deadline > timer.deadline:
-            timers[place] = timers[place - 1]
-            place -= 1
-        timers[place] = timer
-
 
 cdef inline uint64_t difference_of(Timer *timers, size_t count) noexcept nogil:
     """The bits in which the deadlines differ, or 0 if they stand in order."""
@@ -238,81 +227,100 @@ cdef inline uint64_t difference_of(Timer *timers, size_t count) noexcept nogil:
     return 0 if ordered else difference
 
 
-cdef void distribute(Timer *timers, size_t count, uint64_t difference, Timer *spare) noexcept nogil:
-    """Sort by the highest bits that differ, and then what has those in common.
+cdef inline void rank(Timer *timers, size_t count, Timer *target) noexcept nogil:
+    """Copy the timers to `target` in order, each behind all that go before it: few comparisons, and no branches."""
+    cdef size_t index, other, place
+    cdef uint64_t deadline
+    for index in range(count):
+        deadline = timers[index].deadline
+        place = 0
+        for other in range(index):
+            place += timers[other].deadline <= deadline
+        for other in range(index + 1, count):
+            place += timers[other].deadline < deadline
+        target[place] = timers[index]
+
+
+cdef void distribute(Timer *timers, size_t count, uint32_t shift, uint32_t bits, Timer *target) noexcept nogil:
+    """Copy the timers to `target` in the order of one digit, those of equal digits in the order in which they stand."""
+    cdef uint32_t places[FAN]
+    cdef size_t fan = <size_t>1 << bits
+    cdef uint32_t start = 0
+    cdef uint32_t next_start
+    cdef size_t index, digit
+    memset(places, 0, fan * sizeof(uint32_t))
+    for index in range(count):
+        places[timers[index].deadline >> shift & (fan - 1)] += 1
+    for digit in range(fan):
+        next_start = start + places[digit]
+        places[digit] = start
+        start = next_start
+    for index in range(count):
+        digit = timers[index].deadline >> shift & (fan - 1)
+        target[places[digit]] = timers[index]
+        places[digit] += 1
+
+
+cdef Timer *sort(Timer *timers, size_t count, uint64_t difference, Timer *spare) noexcept nogil:
+    """A stable sort; answers which of the two arrays has the result.
 
     `difference`: of the deadlines, all their differing bits. `spare`: room for as many timers.
     """
-    cdef size_t ends[FAN]
-    cdef int bits = min(timers_high_bit(FAN), timers_high_bit(count))
-    cdef int shift = max(0, timers_high_bit(difference) + 1 - bits)
-    cdef uint64_t mask = (<uint64_t>1 << bits) - 1
-    cdef size_t start = 0
-    cdef size_t end, index, digit
-    memset(ends, 0, (mask + 1) * sizeof(size_t))
-    for index in range(count):
-        ends[timers[index].deadline >> shift & mask] += 1
-    for digit in range(mask + 1):
-        end = start + ends[digit]
-        ends[digit] = start
-        start = end
-    for index in range(count):
-        digit = timers[index].deadline >> shift & mask
-        spare[ends[digit]] = timers[index]
-        ends[digit] += 1
-    memcpy(timers, spare, count * sizeof(Timer))
-    start = 0
-    for digit in range(mask + 1):
-        end = ends[digit]
-        if end - start <= FEW:
-            insertion_sort(timers + start, end - start)
-        else:
-            difference = difference_of(timers + start, end - start)
-            if difference:
-                distribute(timers + start, end - start, difference, spare)
-        start = end
+    cdef uint32_t shift, bits, width, passes
+    if count <= FEW:
+        rank(timers, count, spare)
+        return spare
+    # One digit after the other, the lowest first: of about as many values as there are timers, and all of one width.
+    shift = timers_low_bit(difference)
+    bits = timers_high_bit(difference) + 1 - shift
+    width = <uint32_t>min(timers_high_bit(FAN), timers_high_bit(count) + 1)
+    passes = (bits + width - 1) // width
+    width = (bits + passes - 1) // passes
+    while passes:
+        distribute(timers, count, shift, width, spare)
+        timers, spare = spare, timers
+        shift += width
+        passes -= 1
+    return timers
 
 
-cdef int sort(Timer *timers, size_t count) noexcept nogil:
-    """A stable sort: by digits, as long as there are many, and then by insertion."""
-    cdef uint64_t difference
-    cdef Timer *spare
-    if count <= CROWD:
-        insertion_sort(timers, count)
-        return 0
-    difference = difference_of(timers, count)
-    if difference:
-        spare = <Timer *>PyMem_Malloc(count * sizeof(Timer))
-        if spare is NULL:
-            return -1
-        distribute(timers, count, difference, spare)
-        PyMem_Free(spare)
-    return 0
+cdef bint are_ordered(Chunk *last) noexcept nogil:
+    """Whether a bucket is sorted."""
+    cdef Chunk *chunk = last
+    cdef uint64_t deadline = 0
+    cdef uint32_t index
+    while True:
+        chunk = chunk.next
+        for index in range(chunk.count):
+            if chunk.timers[index].deadline < deadline:
+                return False
+            deadline = chunk.timers[index].deadline
+        if chunk is last:
+            return True
 
 
-cdef int sort_bucket(Chunk *last, size_t count) noexcept nogil:
-    """Sort a bucket of `count` timers in place."""
-    cdef Timer few[CROWD]
+cdef int sort_bucket(Chunk *last) noexcept nogil:
+    """Sort a bucket where it lies; one that is no crowd takes no memory."""
+    cdef Timer few[2 * CROWD]
+    cdef Timer *room = few
     cdef Timer *timers = few
     cdef Chunk *chunk = last
+    cdef size_t count = bucket_count(last)
     cdef size_t done = 0
-    if last.next is last:
-        insertion_sort(last.timers, last.count)
+    if are_ordered(last):
         return 0
     if count > CROWD:
-        timers = <Timer *>PyMem_Malloc(count * sizeof(Timer))
-        if timers is NULL:
+        room = timers = <Timer *>PyMem_Malloc(2 * count * sizeof(Timer))
+        if room is NULL:
             return -1
     gather(last, count, timers)
-    if sort(timers, count) < 0:
-        PyMem_Free(timers)
-        return -1
+    timers = sort(timers, count, difference_of(timers, count), timers + count)
     while done < count:
         chunk = chunk.next
         memcpy(chunk.timers, timers + done, chunk.count * sizeof(Timer))
         done += chunk.count
-    if timers is not few:
-        PyMem_Free(timers)
+    if room is not few:
+        PyMem_Free(room)
     return 0
 
 
@@ -323,31 +331,26 @@ cdef int cascade(Slot *slot, uint64_t low, uint32_t shift) noexcept nogil:
 
     What that does not reach puts coarser wheels on top, as any insert does.
     """
-    cdef Chunk *last = as_bucket(slot[0])
-    cdef Chunk *chunk = last.next
-    cdef Chunk *used
+    cdef Slot rest = slot[0]
+    cdef Chunk *chunk
     cdef Wheel *wheel = new_wheel(low, shift)
     cdef Slot tree = <Slot>wheel + 1
     cdef Slot bucket = 0
     cdef uint32_t index, first
     if wheel is NULL:
         return -1
-    first = min(CHUNK, 2 + last.before // wheel.size * 5 // 4)
-    last.next = NULL
-    while chunk is not NULL:
-        if chunk.next is not NULL:
-            timers_prefetch_chunk(chunk.next.next)
+    first = <uint32_t>min(CHUNK, 2 + as_bucket(rest).before // wheel.size * 5 // 4)
+    while rest:
+        chunk = as_bucket(rest).next
+        timers_prefetch_chunk(chunk.next.next)
         for index in range(chunk.count):
             if insert(&tree, chunk.timers[index].deadline, chunk.timers[index].token, first) < 0:
-                shift_left(chunk, index)
-                last.next = chunk
+                drop(&rest, index)
                 flatten(tree, &bucket)
-                join(&bucket, slot[0])
+                join(&bucket, rest)
                 slot[0] = bucket
                 return -1
-        used = chunk
-        chunk = chunk.next
-        PyMem_Free(used)
+        drop(&rest, chunk.count)
     slot[0] = tree
     return 0
 
@@ -391,13 +394,13 @@ cdef int split(Slot *bucket) noexcept nogil:
             near_difference |= apart
             near += 1
     # If those of one slot are likely a crowd by themselves, a few outliers should not have them cascade twice.
-    if near * (last.before + last.count) > CROWD * last.count:
+    if near * bucket_count(last) > CROWD * last.count:
         shift = shift_for(near_difference)
     return cascade(bucket, low, shift)
 
 
 cdef inline bint is_crowded(Slot bucket) noexcept nogil:
-    return bucket_count(as_bucket(bucket), CROWD) > CROWD
+    return bucket_count(as_bucket(bucket)) > CROWD
 
 
 # ---- insert
@@ -429,6 +432,10 @@ cdef int insert_slowly(Slot *root, uint64_t deadline, void *token, uint32_t firs
         else:
             top = slot
             slot = &wheel.slots[digit]
+    # A slot of one deadline cannot cascade. Nor can any without memory, and then goes on growing.
+    if (slot[0] and bucket_count(as_bucket(slot[0])) >= FLOOD and (wheel is NULL or wheel.shift)
+            and split(slot) == 0):
+        return insert_slowly(root, deadline, token, first)
     if append(slot, deadline, token, first) < 0:
         # Should the wheel be a new one, with nothing but the former one in it, it goes again.
         if wheel is not NULL:
@@ -440,11 +447,17 @@ cdef int insert_slowly(Slot *root, uint64_t deadline, void *token, uint32_t firs
 
 
 cdef int fit(Slot *batch, Slot tree) noexcept nogil:
-    """Give `batch` the shape of `tree`, where that has wheels."""
+    """Give `batch` the shape of `tree`, where that has timers."""
     cdef Wheel *wheel
     cdef Wheel *twin
+    cdef Slot bucket = 0
     cdef int digit
-    if not batch[0] or not is_wheel(tree):
+    if not batch[0] or not tree:
+        return 0
+    if is_wheel(batch[0]) and not (is_wheel(tree) and spans(as_wheel(batch[0]), as_wheel(tree))):
+        flatten(batch[0], &bucket)
+        batch[0] = bucket
+    if not is_wheel(tree):
         return 0
     wheel = as_wheel(tree)
     if not is_wheel(batch[0]) and cascade(batch, wheel.base, wheel.shift) < 0:
@@ -497,10 +510,7 @@ cdef void fill(Chunk *last, Slot *tail) noexcept nogil:
         count = min(first.count, last.capacity - last.count)
         memcpy(last.timers + last.count, first.timers, count * sizeof(Timer))
         last.count += count
-        if count == first.count:
-            drop_first(tail)
-        else:
-            shift_left(first, count)
+        drop(tail, count)
 
 
 cdef int insert_bucket(Slot *root, Slot *batch) noexcept nogil:
@@ -513,65 +523,82 @@ cdef int insert_bucket(Slot *root, Slot *batch) noexcept nogil:
 
 # ---- due
 
-cdef size_t count_ripe(Chunk *last, uint64_t now, size_t most) noexcept nogil:
-    """The number of timers of a bucket, if all are due and there are at most `most`; or else 0."""
+cdef size_t count_due(Chunk *last, uint64_t now) noexcept nogil:
     cdef Chunk *chunk = last
     cdef size_t count = 0
     cdef uint32_t index
     while True:
         chunk = chunk.next
-        timers_prefetch_chunk(chunk.next)
         for index in range(chunk.count):
-            if chunk.timers[index].deadline > now:
-                return 0
-        count += chunk.count
-        if count > most:
-            return 0
+            count += chunk.timers[index].deadline <= now
         if chunk is last:
             return count
 
 
-cdef int ripen_slot(Slot *slot, uint64_t now, size_t *room, bint single) noexcept nogil:
-    """`single`: the slot is of one deadline, which is due."""
+cdef int ripen_slot(Slot *slot, uint64_t now, uint64_t end, bint single, Ripe *ripe) noexcept nogil:
+    """`end`: the last deadline of the slot. `single`: it is the only one, and due."""
     cdef Wheel *wheel
-    cdef Chunk *last = as_bucket(slot[0])
-    cdef Chunk *chunk = last
     cdef int digit
-    cdef size_t count
-    cdef uint32_t index
-    if single:
-        room[0] -= min(room[0], bucket_count(last, room[0]))
-        return 0
+    cdef size_t left = ripe.most - ripe.count
+    cdef size_t count, due
     if not is_wheel(slot[0]):
-        count = count_ripe(last, now, min(<size_t>BATCH, room[0]))
-        if count:
-            room[0] -= count
-            return sort_bucket(last, count)
-        if is_crowded(slot[0]) and split(slot) < 0:
-            return -1
-    if is_wheel(slot[0]):
-        wheel = as_wheel(slot[0])
-        digit = next_occupied(wheel, 0)
-        while digit >= 0 and room[0] and first_of(wheel, digit) <= now:
-            if ripen_slot(&wheel.slots[digit], now, room, wheel.shift == 0) < 0:
-                return -1
-            digit = next_occupied(wheel, digit + 1)
-        return 0
-    sort_bucket(last, bucket_count(last, CROWD))
-    # Some timer is not due, or has no room: this ends before the bucket does.
-    while True:
-        chunk = chunk.next
-        for index in range(chunk.count):
-            if not room[0] or chunk.timers[index].deadline > now:
+        count = bucket_count(as_bucket(slot[0]))
+        if single or count <= CROWD or (count <= BATCH and count // WORTH <= ripe.most):
+            due = count if end <= now else count_due(as_bucket(slot[0]), now)
+            if due == count or count <= CROWD:
+                ripe.count += min(due, left)
+                if single or not due:
+                    return 0
+                if due < count or left < count:
+                    return sort_bucket(as_bucket(slot[0]))
+                ripe.largest = max(ripe.largest, count)
                 return 0
-            room[0] -= 1
+        if split(slot) < 0:
+            return -1
+    wheel = as_wheel(slot[0])
+    digit = next_occupied(wheel, 0)
+    while digit >= 0 and ripe.count < ripe.most and first_of(wheel, digit) <= now:
+        if ripen_slot(&wheel.slots[digit], now, last_of(wheel, digit), wheel.shift == 0, ripe) < 0:
+            return -1
+        digit = next_occupied(wheel, digit + 1)
+    return 0
 
 
-cdef int ripen(Slot *root, uint64_t now, size_t *room) noexcept nogil:
-    return ripen_slot(root, now, room, False) if root[0] else 0
+cdef int ripen(Slot *root, uint64_t now, Ripe *ripe) noexcept nogil:
+    ripe.count = ripe.largest = 0
+    return ripen_slot(root, now, <uint64_t>-1, False, ripe) if root[0] else 0
 
 
-cdef void take_slot(Slot *slot, size_t *room, void ***tokens) noexcept nogil:
+cdef struct Taking:
+    size_t left
+    void **tokens
+    Timer *room         # for twice the timers of the largest bucket
+    uint64_t next       # the soonest deadline that stays, if not 0
+
+
+cdef void take_bucket(Slot *bucket, Taking *taking) noexcept nogil:
+    """Take a whole bucket."""
+    cdef Timer *timers = taking.room
+    cdef Chunk *first
+    cdef size_t count = 0
+    cdef size_t index
+    cdef uint64_t difference
+    while bucket[0]:
+        first = as_bucket(bucket[0]).next
+        timers_prefetch_chunk(first.next)
+        memcpy(timers + count, first.timers, first.count * sizeof(Timer))
+        count += first.count
+        drop(bucket, first.count)
+    difference = difference_of(timers, count)
+    if difference:
+        timers = sort(timers, count, difference, timers + count)
+    for index in range(count):
+        taking.tokens[index] = timers[index].token
+    taking.tokens += count
+    taking.left -= count
+
+
+cdef void take_slot(Slot *slot, bint single, Taking *taking) noexcept nogil:
     cdef Wheel *wheel
     cdef Chunk *chunk
     cdef int digit
@@ -579,35 +606,54 @@ cdef void take_slot(Slot *slot, size_t *room, void ***tokens) noexcept nogil:
     if is_wheel(slot[0]):
         wheel = as_wheel(slot[0])
         digit = next_occupied(wheel, 0)
-        while digit >= 0 and room[0]:
-            take_slot(&wheel.slots[digit], room, tokens)
+        while digit >= 0 and taking.left:
+            take_slot(&wheel.slots[digit], wheel.shift == 0, taking)
             if not wheel.slots[digit]:
                 unmark(wheel, digit)
             digit = next_occupied(wheel, digit)
         prune(slot)
         return
-    while slot[0] and room[0]:
+    if bucket_count(as_bucket(slot[0])) <= taking.left and not single:
+        take_bucket(slot, taking)
+        return
+    while slot[0] and taking.left:
         chunk = as_bucket(slot[0]).next
-        count = <uint32_t>min(chunk.count, room[0])
+        count = <uint32_t>min(<size_t>chunk.count, taking.left)
         for index in range(count):
-            tokens[0][index] = chunk.timers[index].token
-        tokens[0] += count
-        room[0] -= count
-        if count == chunk.count:
-            drop_first(slot)
-        else:
-            shift_left(chunk, count)
+            taking.tokens[index] = chunk.timers[index].token
+        taking.tokens += count
+        taking.left -= count
+        drop(slot, count)
+    if slot[0]:
+        taking.next = as_bucket(slot[0]).next.timers[0].deadline
 
 
-cdef void take(Slot *root, size_t count, void **tokens) noexcept nogil:
-    if root[0]:
-        take_slot(root, &count, &tokens)
+cdef int take(Slot *root, Ripe *ripe, void **tokens) noexcept nogil:
+    cdef Timer few[2 * CROWD]
+    cdef Taking taking
+    taking.left = ripe.count
+    taking.tokens = tokens
+    taking.room = few
+    taking.next = 0
+    if ripe.largest > CROWD:
+        taking.room = <Timer *>PyMem_Malloc(2 * ripe.largest * sizeof(Timer))
+        if taking.room is NULL:
+            return -1
+    if ripe.count:
+        take_slot(root, False, &taking)
+    if taking.room is not few:
+        PyMem_Free(taking.room)
+    ripe.next = taking.next
+    return 0
 
 
 cdef int read_slot(Slot slot, size_t *room, Timer **timers) noexcept nogil:
     cdef Wheel *wheel
     cdef int digit
     cdef size_t count
+    cdef uint64_t difference
+    cdef Timer few[CROWD]
+    cdef Timer *spare = few
     if is_wheel(slot):
         wheel = as_wheel(slot)
         digit = next_occupied(wheel, 0)
@@ -617,8 +663,16 @@ cdef int read_slot(Slot slot, size_t *room, Timer **timers) noexcept nogil:
             digit = next_occupied(wheel, digit + 1)
         return 0
     count = gather(as_bucket(slot), room[0], timers[0])
-    if sort(timers[0], count) < 0:
-        return -1
+    difference = difference_of(timers[0], count)
+    if difference:
+        if count > CROWD:
+            spare = <Timer *>PyMem_Malloc(count * sizeof(Timer))
+            if spare is NULL:
+                return -1
+        if sort(timers[0], count, difference, spare) is spare:
+            memcpy(timers[0], spare, count * sizeof(Timer))
+        if spare is not few:
+            PyMem_Free(spare)
     timers[0] += count
     room[0] -= count
     return 0
@@ -712,8 +766,11 @@ cdef void find_next(uint64_t deadline, Place *place) noexcept nogil:
 cdef void remove(Place *place) noexcept nogil:
     cdef Slot *slot = place.path[place.depth - 1]
     cdef Chunk *chunk = place.chunk
+    cdef Chunk *last = as_bucket(slot[0])
     cdef Wheel *wheel
     chunk.count -= 1
+    if chunk is not last:
+        last.before -= 1
     memmove(chunk.timers + place.index, chunk.timers + place.index + 1,
             (chunk.count - place.index) * sizeof(Timer))
     if chunk.count:
@@ -722,7 +779,8 @@ cdef void remove(Place *place) noexcept nogil:
         slot[0] = 0
     else:
         place.previous.next = chunk.next
-        if chunk is as_bucket(slot[0]):
+        if chunk is last:
+            place.previous.before = last.before - place.previous.count
             slot[0] = <Slot>place.previous
     PyMem_Free(chunk)
     while not slot[0] and place.depth > 1:
@@ -745,7 +803,7 @@ cdef void calm(Slot *root, size_t count) noexcept nogil:
         return
     # So few are read without further memory.
     read(root[0], count, timers)
-    as_bucket(bucket).count = <uint16_t>count
+    as_bucket(bucket).count = <uint32_t>count
     memcpy(as_bucket(bucket).timers, timers, count * sizeof(Timer))
     free(root[0])
     root[0] = bucket
@@ -805,7 +863,7 @@ cdef void free(Slot root) noexcept nogil:
         PyMem_Free(wheel)
     else:
         while root:
-            drop_first(&root)
+            drop(&root, as_bucket(root).next.count)
 
 
 cdef int walk(Slot root, Visit visit, void *context) noexcept:
@@ -863,8 +921,10 @@ cdef const char *check_slot(Slot slot, uint64_t low, uint64_t high, uint32_t abo
     cdef uint32_t index
     cdef bint empty = True
     cdef const char *broken
+    cdef size_t total
     if not is_wheel(slot):
         chunk = as_bucket(slot)
+        total = count[0] + bucket_count(chunk)
         while True:
             chunk = chunk.next
             if not 0 < chunk.count <= chunk.capacity:
@@ -874,6 +934,8 @@ cdef const char *check_slot(Slot slot, uint64_t low, uint64_t high, uint32_t abo
                     return "in-slot: a timer lies outside the range of its slot"
             count[0] += chunk.count
             if chunk is as_bucket(slot):
+                if count[0] != total:
+                    return "counted: a bucket has more or fewer timers than it says"
                 return NULL
     wheel = as_wheel(slot)
     if wheel.base != base_for(wheel.base, wheel.shift):
