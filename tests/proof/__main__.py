@@ -28,7 +28,7 @@ except ImportError as error:
 
 from tests import driver
 from tests.proof import allocations, boundaries, faults, leaks, lines, mutants, reentry, snapshots, states, threads
-from tests.proof.builds import Build, Failed, Raced, Sanitized, fresh
+from tests.proof.builds import Build, Failed, Low, Raced, Sanitized, fresh
 
 console = Console()
 # Operations of one run: long enough for large notifiers, short enough to shrink.
@@ -256,6 +256,26 @@ def sanitize(arguments: Arguments) -> bool:
     return report("sanitize", f"{arguments.count:,} operations", None, started)
 
 
+def lower(arguments: Arguments) -> bool:
+    """What depends on the sizes of notifiers, where all of them are large."""
+    started = time.monotonic()
+    common = ("--seed", str(arguments.seed), "--jobs", str(arguments.jobs))
+    tools = (
+        ("operations", "--count", str(arguments.count), "--checked", str(arguments.count // 10)),
+        ("allocations",),
+        ("snapshots", "--count", str(arguments.count // 1000)),
+    )
+    with fresh(Low) as build:
+        build.make()
+        for tool, *counts in tools:
+            try:
+                said = build.run("-m", "tests.proof", tool, *counts, *common, patience=10**5)
+            except Failed as failed:
+                return report("thresholds", "", Failure((tool,), str(failed)), started)
+            say("\n".join(line for line in said.splitlines() if "no fault" in line))
+    return report("thresholds", f"{arguments.count:,} operations and more", None, started)
+
+
 def coverage(arguments: Arguments) -> bool:
     started = time.monotonic()
     missing, total = lines.unreached()
@@ -317,6 +337,7 @@ TOOLS: dict[str, Tool] = {
     "leaks": leak,
     "threads": race,
     "sanitize": sanitize,
+    "thresholds": lower,
     "coverage": coverage,
     "mutants": mutate,
     "faults": plant,
@@ -361,6 +382,7 @@ def run(words: list[str] | None = None) -> bool:
     add(
         "sanitize", "the suite and operations under the address and undefined-behaviour sanitizers", 10**8
     ).add_argument("--no-suite", action="store_true")
+    add("thresholds", "operations, allocations and snapshots on a build with low thresholds", 10**7)
     add("coverage", "every line of the Cython files")
     tool = add("mutants", "small changes that the tests must notice; --count of them, 0 for all", 0)
     tool.add_argument("--only", default="", help="mutants whose description holds this")

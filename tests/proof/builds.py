@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -99,6 +100,22 @@ class Quick(Build):
     """Compiled in little time."""
 
     switches: ClassVar = {"CFLAGS": "-O1"}
+
+
+class Low(Quick):
+    """With low thresholds: notifiers of any size cascade, are sorted and come in floods."""
+
+    LOWER: ClassVar = {"CROWD": 12, "BATCH": 30, "WORTH": 3, "FLOOD": 40, "CALM": 8, "FEW": 6}
+
+    def make(self) -> None:
+        path = self.folder / "timers/wheel.pxd"
+        text = path.read_text()
+        for name, value in self.LOWER.items():
+            text, found = re.subn(rf"(?m)^    {name} = \d+$", f"    {name} = {value}", text)
+            if found != 1:
+                raise Failed(f"{path} has {found} times, not once, a value of {name}")
+        path.write_text(text)
+        super().make()
 
 
 class Sanitized(Build):

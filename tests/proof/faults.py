@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from tests.proof import mutants
-from tests.proof.builds import Build, Failed, Quick, Raced, Sanitized, fresh
+from tests.proof.builds import Build, Failed, Low, Quick, Raced, Sanitized, fresh
 
 
 class Fault(NamedTuple):
@@ -60,6 +60,16 @@ FAULTS = [
         "",
     ),
     Fault(
+        "thresholds",
+        "a flood of a batch that keeps a shape of its own",
+        "timers/wheel.pyx",
+        "    if is_wheel(batch[0]) and not (is_wheel(tree) and spans(",
+        "    if is_wheel(batch[0]) and not (not is_wheel(tree) or spans(",
+        Low,
+        _tool("from tests.driver import *; [run(config, 20_000, 1, check=True) for config in CONFIGS.values()]"),
+        "",
+    ),
+    Fault(
         "states",
         "a forged time that is not looked at",
         "timers/notifier.pyx",
@@ -103,8 +113,8 @@ FAULTS = [
         "leaks",
         "a reference that is never given back",
         "timers/notifier.pyx",
-        "    settle(self)\n    Py_DECREF(token)",
-        "    settle(self)",
+        "    settle(self, 0)\n    Py_DECREF(token)",
+        "    settle(self, 0)",
         Quick,
         _tool("from tests.proof.leaks import *; flat('driver', 60)"),
         "references grow",
@@ -113,8 +123,8 @@ FAULTS = [
         "sanitize",
         "memory that is used after it was freed",
         "timers/wheel.pyx",
-        "        used = chunk\n        chunk = chunk.next\n        PyMem_Free(used)",
-        "        PyMem_Free(chunk)\n        chunk = chunk.next",
+        "    else:\n        last.next = first.next\n    PyMem_Free(first)",
+        "    else:\n        PyMem_Free(first)\n        last.next = first.next",
         Sanitized,
         _tool("from tests.driver import *; run(CONFIGS['growing in a second'], 4000, 1)"),
         "heap-use-after-free",
@@ -140,7 +150,7 @@ FAULTS = [
         "runtime error: shift exponent",
     ),
 ]
-KINDS = (Quick, Sanitized)
+KINDS = (Quick, Low, Sanitized)
 # Needs an interpreter with the thread sanitizer.
 RACE = Fault(
     "threads",

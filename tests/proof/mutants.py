@@ -73,11 +73,10 @@ ANSWER = re.compile(r"^\s*return (0|-1)$")
 
 # Survivors that change nothing that can be observed: (a part of the line as it was and as it is, the reason).
 HARMLESS: list[tuple[str, str]] = [
-    ("FEW = 16", "a threshold of speed"),
-    ("end - start < FEW", "a threshold of speed"),
-    ("end + start <= FEW", "a threshold of speed"),
-    ("FAN = 513", "rounded down to a power of two"),
-    ("timers_high_bit(difference) + 2 - bits", "sorts by coarser digits first"),
+    ("FEW = 25", "a threshold of speed"),
+    ("count < FEW", "a threshold of speed"),
+    ("FAN = 1025", "rounded down to a power of two"),
+    ("FLOOD = 131073", "told only where a chunk ends just there"),
     ("difference = 0 -> ", "the lowest bit more: the same level, and the same highest digit"),
     ("not low <= wheel.base < high", "a wheel's base is never the last deadline of a slot"),
 ]
