@@ -203,6 +203,18 @@ def test_a_flood_cascades_as_it_comes(inside: Any) -> None:
     assert tree.check() == flood + 100
 
 
+def test_a_flood_as_a_batch_takes_the_shape_of_what_is_there(inside: Any) -> None:
+    flood = ticks(52 + 31 * 4227 + 1)
+    for here, look in (([], 0), (ticks(3), 0), (ticks(60), 1), (ticks(60, 1 << 30), 1)):
+        tree = inside.Tree(here)
+        if look:
+            tree.earliest()
+        tree.insert_bucket(flood)
+        assert tree.check() == len(here + flood)
+        assert is_bucket(tree.shape()) == (len(here) == 3)
+        assert due(tree, len(here + flood)) == [number for _, number in in_order(here + flood)]
+
+
 def test_what_is_not_due_is_left_alone(inside: Any) -> None:
     """Two crowded ticks: the later one cascades when the first of its timers is due, and not before."""
     deadlines = [tick * TICK + number for number in range(60) for tick in (3, 5)]
