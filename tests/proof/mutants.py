@@ -77,6 +77,11 @@ HARMLESS: list[tuple[str, str]] = [
     ("count < FEW", "a threshold of speed"),
     ("FAN = 1025", "rounded down to a power of two"),
     ("FLOOD = 131073", "told only where a chunk ends just there"),
+    ("timers[index].deadline | timers[index - 1]", "more bits than differ: more passes, the same order"),
+    ("timers_high_bit(difference) + 2 - shift", "a bit in which none differ"),
+    ("timers_high_bit(count) - 1)", "the width of digits is a matter of speed"),
+    ("timers_high_bit(count) + 2)", "the width of digits is a matter of speed"),
+    ("bits + width + 1", "a pass in which none differ"),
     ("difference = 0 -> ", "the lowest bit more: the same level, and the same highest digit"),
     ("not low <= wheel.base < high", "a wheel's base is never the last deadline of a slot"),
 ]
