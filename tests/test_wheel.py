@@ -157,6 +157,16 @@ def test_a_bucket_of_which_a_sizable_part_goes_is_sorted_where_it_lies(inside: A
     for count, most in ((64, 7), (72, 8), (65537, 65536)):
         tree = inside.Tree(ticks(count))
         assert tree.ripen(LAST, most) == (0, most) and not is_bucket(tree.shape())
+    # As many as there are: that is the whole, and what comes after it is left alone.
+    for count in (40, 60):
+        deadlines = [tick * TICK - number for tick in (3, 5) for number in range(count)]
+        tree = inside.Tree(deadlines[:count])
+        assert tree.ripen(LAST, count) == (0, count) and timers_of(tree.shape()) == deadlines[:count]
+        tree = inside.Tree(deadlines)
+        tree.find(3 * TICK)
+        before = tree.shape()[3][4]
+        assert tree.ripen(LAST, count) == (0, count) and tree.shape()[3][4] == before
+        assert tree.take()[0] == list(range(count))[::-1]
     # Of a crowd that is due in part nothing is sorted: it cascades. A smaller bucket stays.
     for count in (48, 49):
         deadlines = ticks(count)[::-1]
