@@ -174,7 +174,8 @@ def test_a_bucket_of_which_a_sizable_part_goes_is_sorted_where_it_lies(inside: A
         assert tree.ripen(40 * TICK) == (0, 41)
         assert is_bucket(tree.shape()) == (count == 48)
         assert tree.take() == ([count - 1 - number for number in range(41)], 41 * TICK if count == 48 else 0)
-    # Where nothing is due, nothing is touched.
+    # Where nothing is due, nothing is touched, nor given out.
+    assert inside.Tree([LAST]).ripen(LAST - 1) == (0, 0)
     tree = inside.Tree([*ticks(3)[::-1], *ticks(60, 300)])
     tree.earliest()
     assert tree.ripen(2 * TICK) == (0, 3) and tree.take()[0] == [2, 1, 0]
