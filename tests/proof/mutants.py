@@ -82,7 +82,9 @@ HARMLESS: list[tuple[str, str]] = [
     ("timers_high_bit(count) - 1)", "the width of digits is a matter of speed"),
     ("timers_high_bit(count) + 2)", "the width of digits is a matter of speed"),
     ("bits + width + 1", "a pass in which none differ"),
-    ("PyMem_Malloc(3 * ripe.largest", "more memory than is used, for a moment"),
+    ("PyMem_Malloc(3 * ", "more memory than is used, for a moment"),
+    ("bucket_count(as_bucket(slot[0])) > FLOOD", "told only where a chunk ends just there"),
+    ("count if end < now", "counted one by one, to the same number"),
     ("difference = 0 -> ", "the lowest bit more: the same level, and the same highest digit"),
     ("not low <= wheel.base < high", "a wheel's base is never the last deadline of a slot"),
 ]
