@@ -187,35 +187,40 @@ def test_a_bucket_of_which_a_sizable_part_goes_is_sorted_where_it_lies(inside: A
     assert tree.ripen(LAST, 50) == (0, 50) and tree.take() == (list(range(50)), 7)
 
 
-def test_a_flood_cascades_as_it_comes(inside: Any) -> None:
-    """As soon as it would need another chunk."""
-    flood = 52 + 31 * 4227
-    assert flood - 31 < 131072 <= flood
-    tree = inside.Tree(ticks(flood))
-    assert is_bucket(tree.shape())
-    tree.insert(flood * TICK, failures=1)
+# So many come before a bucket is a flood that needs another chunk.
+FLOOD = 52 + 31 * 4227
+
+
+def test_a_flood_that_takes_memory_where_there_is_none_goes_on_growing(inside: Any) -> None:
+    tree = inside.Tree(ticks(FLOOD))
+    tree.insert(FLOOD * TICK, failures=1)
     # There was no memory for the wheel.
-    assert is_bucket(tree.shape()) and tree.check() == flood + 1
-    for count in (flood + 1, flood + 2, flood + 3):
+    assert is_bucket(tree.shape()) and tree.check() == FLOOD + 1
+    for count in (FLOOD + 1, FLOOD + 2, FLOOD + 3):
         tree.insert(count * TICK)
-    assert is_bucket(tree.shape()) and tree.check() == flood + 4
-    tree = inside.Tree(ticks(flood))
+    assert is_bucket(tree.shape()) and tree.check() == FLOOD + 4
+    tree = inside.Tree(ticks(FLOOD))
     with pytest.raises(MemoryError):
         tree.insert(0, failures=2)
-    assert is_bucket(tree.shape()) and tree.check() == flood
-    tree.insert(flood * TICK)
+    assert is_bucket(tree.shape()) and tree.check() == FLOOD
+
+
+def test_a_flood_cascades_as_it_comes(inside: Any) -> None:
+    tree = inside.Tree(ticks(FLOOD))
+    assert is_bucket(tree.shape()) and FLOOD - 31 < 131072 <= FLOOD
+    tree.insert(FLOOD * TICK)
     shape = tree.shape()
-    assert shape[:3] == (26, 0, 256) and tree.check() == flood + 1
-    assert due(tree, flood + 1) == list(range(flood + 1))
+    assert shape[:3] == (26, 0, 256) and tree.check() == FLOOD + 1
+    assert due(tree, FLOOD + 1) == list(range(FLOOD + 1))
     # Of one deadline it goes on growing, in a slot of its own.
-    tree = inside.Tree([7] * (flood + 100))
+    tree = inside.Tree([7] * (FLOOD + 100))
     shape = tree.shape()
     assert shape[:3] == (0, 0, 32) and list(shape[3]) == [7] and is_bucket(shape[3][7])
-    assert tree.check() == flood + 100
+    assert tree.check() == FLOOD + 100
 
 
 def test_a_flood_as_a_batch_takes_the_shape_of_what_is_there(inside: Any) -> None:
-    flood = ticks(52 + 31 * 4227 + 1)
+    flood = ticks(FLOOD + 1)
     # The last but one begins where the wheel of the flood ends.
     for here, look in (([], 0), (ticks(3), 0), (ticks(60), 1), (ticks(60, 1 << 24), 1), (ticks(60, 1 << 30), 1)):
         tree = inside.Tree(here)
