@@ -97,6 +97,7 @@ ACTIONS: dict[str, Callable[[Any, Any], Any]] = {
     "due of most": lambda n, first: n.due(later(950)),
     "due of all": lambda n, first: n.due(LAST),
     "due with a limit": lambda n, first: n.due(LAST, 7),
+    "due with a large limit": lambda n, first: n.due(LAST, 100),
     "due_items": lambda n, first: n.due_items(later(500)),
     "due_items with a limit": lambda n, first: n.due_items(LAST, 7),
     "cancel": lambda n, first: n.cancel(first[0], first[1]),
