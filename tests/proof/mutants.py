@@ -85,7 +85,7 @@ HARMLESS: list[tuple[str, str]] = [
     ("PyMem_Malloc(3 * ", "more memory than is used, for a moment"),
     ("bucket_count(as_bucket(slot[0])) > FLOOD", "told only where a chunk ends just there"),
     ("count if end < now", "counted one by one, to the same number"),
-    ("difference = 0 -> ", "the lowest bit more: the same level, and the same highest digit"),
+    ("difference = 0 -> ", "the lowest bit more: the same level, and where it sorts at most another pass"),
     ("not low <= wheel.base < high", "a wheel's base is never the last deadline of a slot"),
 ]
 
