@@ -484,7 +484,7 @@ cdef inline int put(MultiNotifier self, uint64_t deadline, object token) except 
         self.soonest = None
     self.count += 1
     self.version += 1
-    if not self.mixed and not is_plain(token, 8):
+    if type(token) is not str and not self.mixed and not is_plain(token, 8):
         self.mixed = True
     return 0
 
