@@ -232,6 +232,32 @@ def test_a_flood_as_a_batch_takes_the_shape_of_what_is_there(inside: Any) -> Non
         assert due(tree, len(here + flood)) == [number for _, number in in_order(here + flood)]
 
 
+def test_what_comes_next_is_known_where_it_was_looked_at(inside: Any) -> None:
+    """The bucket in which `due` stops tells; where it stops before one, 0 says that nothing is known."""
+    deadlines = [tick * TICK + number for number in (7, 5, 9) for tick in range(60)]
+    for now, most, taken, following in (
+        (7 * TICK + 4, LAST, 21, 7 * TICK + 5),
+        (7 * TICK + 5, LAST, 22, 7 * TICK + 7),
+        (7 * TICK + 9, LAST, 24, 0),
+        (8 * TICK, LAST, 24, 8 * TICK + 5),
+        (8 * TICK - 1, LAST, 24, 0),
+        (7 * TICK + 5, 22, 22, 7 * TICK + 7),
+        (7 * TICK + 7, 22, 22, 7 * TICK + 7),
+        (7 * TICK + 7, 21, 21, 0),
+        (LAST, LAST, 180, 0),
+    ):
+        tree = inside.Tree(deadlines)
+        tree.earliest()
+        assert tree.ripen(now, min(most, 1 << 40)) == (0, taken)
+        assert tree.take() == ([number for _, number in in_order(deadlines)[:taken]], following)
+        assert not following or tree.earliest() == following
+    # Of a bucket that is due in part but cascades, the slots tell, and not the bucket.
+    deadlines = [tick * TICK for tick in range(70)]
+    tree = inside.Tree(deadlines)
+    assert tree.ripen(65 * TICK, 10) == (0, 10) and tree.take() == (list(range(10)), 0)
+    assert tree.earliest() == 10 * TICK
+
+
 def test_what_is_not_due_is_left_alone(inside: Any) -> None:
     """Two crowded ticks: the later one cascades when the first of its timers is due, and not before."""
     deadlines = [tick * TICK + number for number in range(60) for tick in (3, 5)]

@@ -78,6 +78,10 @@ cdef enum:
     # Sorting is by digits of at most so many values; a few timers are compared instead.
     FAN = 1024
     FEW = 24
+    # Those of one millisecond, which differ only in the bits below, are compared in 16 bits: ten, and six that
+    # count up to LANES, no less than CROWD and a multiple of 16.
+    CLOSE = 1024
+    LANES = 48
     # The shift of the coarsest level, and the number of levels.
     TOP = 58
     LEVELS = 9

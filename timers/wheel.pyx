@@ -1,5 +1,6 @@
 """The hierarchical timing wheel: see wheel.pxd for the picture, the levels and the invariants."""
 
+from libc.stdint cimport int16_t, int32_t
 from libc.string cimport memcpy, memmove, memset
 
 cdef extern from "Python.h" nogil:
@@ -187,6 +188,17 @@ cdef inline void drop(Slot *bucket, uint32_t count) noexcept nogil:
     PyMem_Free(first)
 
 
+cdef inline void empty(Slot *bucket, Timer *timers) noexcept nogil:
+    """Move all timers of a bucket to an array."""
+    cdef Chunk *first
+    while bucket[0]:
+        first = as_bucket(bucket[0]).next
+        timers_prefetch_chunk(first.next)
+        memcpy(timers, first.timers, first.count * sizeof(Timer))
+        timers += first.count
+        drop(bucket, first.count)
+
+
 cdef inline void join(Slot *bucket, Slot tail) noexcept nogil:
     """Append all chunks of another bucket."""
     cdef Chunk *last = as_bucket(bucket[0])
@@ -227,10 +239,30 @@ cdef inline uint64_t difference_of(Timer *timers, size_t count) noexcept nogil:
     return 0 if ordered else difference
 
 
-cdef inline void rank(Timer *timers, size_t count, Timer *target) noexcept nogil:
-    """Copy the timers to `target` in order, each behind all that go before it: few comparisons, and no branches."""
+cdef inline bint are_few(size_t count, uint64_t difference) noexcept nogil:
+    """Whether to compare all timers with all."""
+    return count <= FEW or (count <= CROWD and difference < CLOSE)
+
+
+cdef inline void rank(Timer *timers, size_t count, uint64_t difference, int16_t *places) noexcept nogil:
+    """The place of each of a few timers in the order, without a branch."""
+    cdef int16_t keys[LANES]
+    cdef int16_t key
     cdef size_t index, other, place
+    cdef size_t lanes = (count + 15) // 16 * 16
     cdef uint64_t deadline
+    if difference < CLOSE:
+        # Keys of 16 bits, no two of them equal: compilers make eight comparisons at a time. What lies beyond `count`
+        # is compared too, and means nothing.
+        for index in range(count):
+            keys[index] = <int16_t>(<int32_t>((timers[index].deadline & (CLOSE - 1)) << 6 | index) - 32768)
+        for index in range(lanes):
+            places[index] = 0
+        for index in range(count):
+            key = keys[index]
+            for other in range(lanes):
+                places[other] += key < keys[other]
+        return
     for index in range(count):
         deadline = timers[index].deadline
         place = 0
@@ -238,7 +270,7 @@ cdef inline void rank(Timer *timers, size_t count, Timer *target) noexcept nogil
             place += timers[other].deadline <= deadline
         for other in range(index + 1, count):
             place += timers[other].deadline < deadline
-        target[place] = timers[index]
+        places[index] = <int16_t>place
 
 
 cdef void distribute(Timer *timers, size_t count, uint32_t shift, uint32_t bits, Timer *target) noexcept nogil:
@@ -267,8 +299,12 @@ cdef Timer *sort(Timer *timers, size_t count, uint64_t difference, Timer *spare)
     `difference`: of the deadlines, all their differing bits. `spare`: room for as many timers.
     """
     cdef uint32_t shift, bits, width, passes
-    if count <= FEW:
-        rank(timers, count, spare)
+    cdef int16_t places[LANES]
+    cdef size_t index
+    if are_few(count, difference):
+        rank(timers, count, difference, places)
+        for index in range(count):
+            spare[places[index]] = timers[index]
         return spare
     # One digit after the other, the lowest first: of about as many values as there are timers, and all of one width.
     shift = timers_low_bit(difference)
@@ -535,6 +571,22 @@ cdef size_t count_due(Chunk *last, uint64_t now) noexcept nogil:
             return count
 
 
+cdef uint64_t soonest(Chunk *last, uint64_t now) noexcept nogil:
+    """The soonest deadline after `now` in a bucket that has one."""
+    cdef Chunk *chunk = last
+    cdef uint64_t first = <uint64_t>-1
+    cdef uint32_t index
+    while True:
+        chunk = chunk.next
+        for index in range(chunk.count):
+            # Less one and `now`: what is not after it wraps around.
+            first = min(first, chunk.timers[index].deadline - now - 1)
+            # Likely the next to be taken; what tokens point to may lie anywhere.
+            timers_prefetch(chunk.timers[index].token)
+        if chunk is last:
+            return first + now + 1
+
+
 cdef int ripen_slot(Slot *slot, uint64_t now, uint64_t end, bint single, Ripe *ripe) noexcept nogil:
     """`end`: the last deadline of the slot. `single`: it is the only one, and due."""
     cdef Wheel *wheel
@@ -547,6 +599,8 @@ cdef int ripen_slot(Slot *slot, uint64_t now, uint64_t end, bint single, Ripe *r
             due = count if end <= now else count_due(as_bucket(slot[0]), now)
             if due == count or count <= CROWD:
                 ripe.count += min(due, left)
+                if due < count:
+                    ripe.next = soonest(as_bucket(slot[0]), now)
                 if single or not due:
                     return 0
                 if due < count or left < count:
@@ -565,7 +619,7 @@ cdef int ripen_slot(Slot *slot, uint64_t now, uint64_t end, bint single, Ripe *r
 
 
 cdef int ripen(Slot *root, uint64_t now, Ripe *ripe) noexcept nogil:
-    ripe.count = ripe.largest = 0
+    ripe.count = ripe.largest = ripe.next = 0
     return ripen_slot(root, now, <uint64_t>-1, False, ripe) if root[0] else 0
 
 
@@ -578,24 +632,29 @@ cdef struct Taking:
 
 cdef void take_bucket(Slot *bucket, Taking *taking) noexcept nogil:
     """Take a whole bucket."""
-    cdef Timer *timers = taking.room
-    cdef Chunk *first
-    cdef size_t count = 0
+    cdef Chunk *last = as_bucket(bucket[0])
+    cdef Timer *timers = last.timers
+    cdef size_t count = bucket_count(last)
+    cdef int16_t places[LANES]
     cdef size_t index
     cdef uint64_t difference
-    while bucket[0]:
-        first = as_bucket(bucket[0]).next
-        timers_prefetch_chunk(first.next)
-        memcpy(timers + count, first.timers, first.count * sizeof(Timer))
-        count += first.count
-        drop(bucket, first.count)
+    if last.next is not last:
+        timers = taking.room
+        empty(bucket, timers)
     difference = difference_of(timers, count)
-    if difference:
-        timers = sort(timers, count, difference, timers + count)
-    for index in range(count):
-        taking.tokens[index] = timers[index].token
+    if difference and are_few(count, difference):
+        rank(timers, count, difference, places)
+        for index in range(count):
+            taking.tokens[places[index]] = timers[index].token
+    else:
+        if difference:
+            timers = sort(timers, count, difference, taking.room + count)
+        for index in range(count):
+            taking.tokens[index] = timers[index].token
     taking.tokens += count
     taking.left -= count
+    if bucket[0]:
+        drop(bucket, last.count)
 
 
 cdef void take_slot(Slot *slot, bint single, Taking *taking) noexcept nogil:
@@ -634,7 +693,7 @@ cdef int take(Slot *root, Ripe *ripe, void **tokens) noexcept nogil:
     taking.left = ripe.count
     taking.tokens = tokens
     taking.room = few
-    taking.next = 0
+    taking.next = ripe.next
     if ripe.largest > CROWD:
         taking.room = <Timer *>PyMem_Malloc(2 * ripe.largest * sizeof(Timer))
         if taking.room is NULL:
@@ -685,10 +744,6 @@ cdef int read(Slot root, size_t count, Timer *timers) noexcept nogil:
 cdef uint64_t earliest(Slot *root) noexcept nogil:
     cdef Slot *slot = root
     cdef Wheel *wheel
-    cdef Chunk *chunk
-    cdef Chunk *last
-    cdef uint64_t first
-    cdef uint32_t index
     cdef int digit
     while True:
         while is_wheel(slot[0]):
@@ -700,17 +755,7 @@ cdef uint64_t earliest(Slot *root) noexcept nogil:
         # As in `find`.
         if not is_crowded(slot[0]) or split(slot) < 0:
             break
-    last = as_bucket(slot[0])
-    chunk = last
-    first = last.timers[0].deadline
-    while True:
-        chunk = chunk.next
-        for index in range(chunk.count):
-            first = min(first, chunk.timers[index].deadline)
-            # Likely the next to be taken; what tokens point to may lie anywhere.
-            timers_prefetch(chunk.timers[index].token)
-        if chunk is last:
-            return first
+    return soonest(as_bucket(slot[0]), 0)
 
 
 # ---- find and remove
