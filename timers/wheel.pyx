@@ -571,20 +571,19 @@ cdef size_t count_due(Chunk *last, uint64_t now) noexcept nogil:
             return count
 
 
-cdef uint64_t soonest(Chunk *last, uint64_t now) noexcept nogil:
-    """The soonest deadline after `now` in a bucket that has one."""
+cdef uint64_t soonest(Chunk *last) noexcept nogil:
+    """The soonest deadline of a bucket."""
     cdef Chunk *chunk = last
-    cdef uint64_t first = <uint64_t>-1
+    cdef uint64_t first = last.timers[0].deadline
     cdef uint32_t index
     while True:
         chunk = chunk.next
         for index in range(chunk.count):
-            # Less one and `now`: what is not after it wraps around.
-            first = min(first, chunk.timers[index].deadline - now - 1)
+            first = min(first, chunk.timers[index].deadline)
             # Likely the next to be taken; what tokens point to may lie anywhere.
             timers_prefetch(chunk.timers[index].token)
         if chunk is last:
-            return first + now + 1
+            return first
 
 
 cdef int ripen_slot(Slot *slot, uint64_t now, uint64_t end, bint single, Ripe *ripe) noexcept nogil:
@@ -598,10 +597,11 @@ cdef int ripen_slot(Slot *slot, uint64_t now, uint64_t end, bint single, Ripe *r
         if single or count <= CROWD or (count <= BATCH and count // WORTH <= ripe.most):
             due = count if end <= now else count_due(as_bucket(slot[0]), now)
             if due == count or count <= CROWD:
+                if not due:
+                    ripe.next = soonest(as_bucket(slot[0]))
+                    return 0
                 ripe.count += min(due, left)
-                if due < count:
-                    ripe.next = soonest(as_bucket(slot[0]), now)
-                if single or not due:
+                if single:
                     return 0
                 if due < count or left < count:
                     return sort_bucket(as_bucket(slot[0]))
@@ -755,7 +755,7 @@ cdef uint64_t earliest(Slot *root) noexcept nogil:
         # As in `find`.
         if not is_crowded(slot[0]) or split(slot) < 0:
             break
-    return soonest(as_bucket(slot[0]), 0)
+    return soonest(as_bucket(slot[0]))
 
 
 # ---- find and remove
