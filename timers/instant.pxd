@@ -69,8 +69,8 @@ cdef inline int64_t zone_shift(object at, str name, bint *naive) except? -1:
     return shift
 
 
-cdef inline uint64_t to_deadline(object at, str name, bint up, bint *naive) except? 0:
-    """The deadline of `at`; nanoseconds of a subclass are rounded `up` or down."""
+cdef inline uint64_t convert(object at, str name, bint up, bint *naive) except? 0:
+    """The deadline of a datetime of any class, with any zone."""
     if not isinstance(at, datetime):
         raise TypeError(f"{name} must be a datetime, not {type(at).__name__}")
     cdef bint later = False
@@ -81,9 +81,18 @@ cdef inline uint64_t to_deadline(object at, str name, bint up, bint *naive) exce
     cdef uint64_t deadline = read_clock(at)
     cdef object zone = datetime_tzinfo(at)
     naive[0] = zone is None
-    if later or not (zone is None or zone is get_utc()):
-        deadline = pack(unpack(deadline) + later - (0 if zone is None else zone_shift(at, name, naive)))
-    return deadline
+    if not (zone is None or zone is get_utc()):
+        deadline = pack(unpack(deadline) - zone_shift(at, name, naive))
+    return pack(unpack(deadline) + 1) if later else deadline
+
+
+cdef inline uint64_t to_deadline(object at, str name, bint up, bint *naive) except? 0:
+    """The deadline of `at`; nanoseconds of a subclass are rounded `up` or down."""
+    if type(at) is datetime:
+        naive[0] = datetime_tzinfo(at) is None
+        if naive[0] or datetime_tzinfo(at) is get_utc():
+            return read_clock(at)
+    return convert(at, name, up, naive)
 
 
 cdef inline object from_deadline(uint64_t deadline, bint naive):
