@@ -63,11 +63,12 @@ def drain_each(queues: list[Any], clock: list[datetime]) -> list[Slices]:
 
 def churn(queue: Any, work: Churn) -> Slices:
     due, notify_at = queue.due, queue.notify_at
+    replacements = iter(work.replacements)
     taken: list[Any] = []
-    for now, replacements in zip(work.clock, work.replacements):
+    for now in work.clock:
         tokens = due(now)
         taken += tokens
-        for at, token in zip(replacements, tokens):
+        for token, at in zip(tokens, replacements):
             notify_at(at, token)
     return [taken]
 

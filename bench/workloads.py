@@ -192,12 +192,13 @@ class Churn:
 
     initial: Timers
     clock: list[datetime]
-    replacements: list[list[datetime]]
+    # In the order in which their forerunners fall due.
+    replacements: list[datetime]
     expected: int
 
     @property
     def operations(self) -> int:
-        return sum(map(len, self.replacements))
+        return len(self.replacements)
 
 
 def churn(workload: Workload, count: int, operations: int, seed: int = 1) -> Churn:
@@ -208,19 +209,19 @@ def churn(workload: Workload, count: int, operations: int, seed: int = 1) -> Chu
     heapq.heapify(heap)
     owner = list(range(count))
     step = max(1000, MINUTE // count)
-    clock, replacements = [], []
+    clock: list[datetime] = []
+    replacements: list[datetime] = []
     order: list[int] = []
     now = 0
     while len(order) < operations:
         now += step
-        replaced = []
         while heap[0][0] <= now:
             number = heap[0][1]
             order.append(owner[number])
             owner.append(owner[number])
-            replaced.append(now + 1 + next(delays))
             # Later than `now`: whether it is inserted before or after the rest of this step was drained is all one.
-            heapq.heapreplace(heap, (replaced[-1], len(owner) - 1))
+            replacement = now + 1 + next(delays)
+            heapq.heapreplace(heap, (replacement, len(owner) - 1))
+            replacements.append(START + timedelta(microseconds=replacement))
         clock.append(START + timedelta(microseconds=now))
-        replacements.append([START + timedelta(microseconds=micro) for micro in replaced])
     return Churn(initial, clock, replacements, checksum(initial.tokens[number] for number in order))
