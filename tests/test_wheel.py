@@ -232,6 +232,16 @@ def test_a_flood_as_a_batch_takes_the_shape_of_what_is_there(inside: Any) -> Non
         assert due(tree, len(here + flood)) == [number for _, number in in_order(here + flood)]
 
 
+def test_few_timers_of_neighbouring_ticks(inside: Any) -> None:
+    """In the bits of one tick alone they would be equal, or the other way round."""
+    for late, early in ((TICK, 0), (TICK, 1), (3 * TICK - 1, 2 * TICK - 1), (3 * TICK, 2 * TICK + 7)):
+        for count in (1, 12, 24):
+            deadlines = [late] * count + [early] * count
+            tree = inside.Tree(deadlines)
+            assert tree.read(2 * count) == (0, in_order(deadlines))
+            assert due(tree, 2 * count) == [number for _, number in in_order(deadlines)]
+
+
 def test_what_comes_next_is_known_where_it_was_looked_at(inside: Any) -> None:
     """The bucket in which `due` stops tells; where it stops before one, 0 says that nothing is known."""
     deadlines = [tick * TICK + number for number in (7, 5, 9) for tick in range(60)]

@@ -74,7 +74,8 @@ ANSWER = re.compile(r"^\s*return (0|-1)$")
 # Survivors that change nothing that can be observed: (a part of the line as it was and as it is, the reason).
 HARMLESS: list[tuple[str, str]] = [
     ("FEW = 25", "a threshold of speed"),
-    ("count < FEW", "a threshold of speed"),
+    ("are_few: return", "which of two sorts is faster"),
+    ("<< 6 | index) + 32768", "the same in 16 bits"),
     ("FAN = 1025", "rounded down to a power of two"),
     ("FLOOD = 131073", "told only where a chunk ends just there"),
     ("timers[index].deadline | timers[index - 1]", "more bits than differ: more passes, the same order"),
