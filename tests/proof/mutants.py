@@ -87,6 +87,8 @@ HARMLESS: list[tuple[str, str]] = [
     ("bucket_count(as_bucket(slot[0])) > FLOOD", "told only where a chunk ends just there"),
     ("count if end < now", "counted one by one, to the same number"),
     ("difference = 0 -> ", "the lowest bit more: the same level, and where it sorts at most another pass"),
+    ("not (zone is None and", "a zone that need not be asked answers the same"),
+    ("if naive[0] and", "the longer way to the same deadline"),
     ("not low <= wheel.base < high", "a wheel's base is never the last deadline of a slot"),
 ]
 
