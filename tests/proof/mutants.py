@@ -76,6 +76,7 @@ HARMLESS: list[tuple[str, str]] = [
     ("FEW = 25", "a threshold of speed"),
     ("are_few: return", "which of two sorts is faster"),
     ("<< 6 | index) + 32768", "the same in 16 bits"),
+    ("LANES = 49", "more memory than is used, for a moment"),
     ("FAN = 1025", "rounded down to a power of two"),
     ("FLOOD = 131073", "told only where a chunk ends just there"),
     ("timers[index].deadline | timers[index - 1]", "more bits than differ: more passes, the same order"),
