@@ -74,7 +74,10 @@ ANSWER = re.compile(r"^\s*return (0|-1)$")
 # Survivors that change nothing that can be observed: (a part of the line as it was and as it is, the reason).
 HARMLESS: list[tuple[str, str]] = [
     ("FEW = 25", "a threshold of speed"),
-    ("are_few: return", "which of two sorts is faster"),
+    ("count < FEW", "a threshold of speed"),
+    ("count <= FEW and (", "which of two sorts is faster"),
+    ("count < CROWD and difference", "which of two sorts is faster"),
+    ("count <= CROWD and difference <= CLOSE", "which of two sorts is faster"),
     ("<< 6 | index) + 32768", "the same in 16 bits"),
     ("LANES = 49", "more memory than is used, for a moment"),
     ("FAN = 1025", "rounded down to a power of two"),
