@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
 from datetime import datetime, timedelta, timezone
-from functools import partial
+from functools import cache, partial
 from multiprocessing import get_context
 from typing import Any, Callable
 
 from bench import loops, workloads
 from bench.bars.rows import MILLION, Row, Run, floor, group, ratios
 from bench.contenders import Buckets, Heap
-from bench.measure import Task, interleave, nanoseconds
+from bench.measure import Task, interleave, nanoseconds, several
 from bench.workloads import DENSE, MIXED, START, Churn, Timers, Workload
 from timers import MultiNotifier
 
 Make = Callable[[], Any]
+
+# How often in a round the wheel does what takes a heap fifty times as long.
+OURS = 5
 
 
 def insert(make: Make, timers: Timers) -> dict[str, float]:
@@ -49,11 +52,19 @@ def calls(times: int, method: Callable[..., Any], *arguments: Any) -> dict[str, 
     return {"": nanoseconds(times, loops.call, times, method, *arguments)[0]}
 
 
-def steps_and_once(name: str, make: Make, timers: Timers) -> dict[str, Task]:
+def steps_and_once(name: str, make: Make, timers: Timers, times: int = 1) -> dict[str, Task]:
     return {
-        f"{name} steps": partial(drain, make, timers, timers.clock),
-        f"{name} once": partial(drain, make, timers, [timers.last]),
+        f"{name} steps": several(times, partial(drain, make, timers, timers.clock)),
+        f"{name} once": several(times, partial(drain, make, timers, [timers.last])),
     }
+
+
+def drains_of(timers: Timers) -> dict[str, Task]:
+    return {**steps_and_once("wheel", MultiNotifier, timers, OURS), **steps_and_once("heapq", Heap, timers)}
+
+
+def churns_of(work: Churn) -> dict[str, Task]:
+    return {"wheel": several(OURS, partial(turn_over, MultiNotifier, work)), "heapq": partial(turn_over, Heap, work)}
 
 
 # What a row calls the figures of `steps_and_once`.
@@ -93,8 +104,7 @@ def drains(run: Run) -> Iterator[Row]:
     timers = DENSE.timers(MILLION)
     figures = run.interleave(
         {
-            **steps_and_once("wheel", MultiNotifier, timers),
-            **steps_and_once("heapq", Heap, timers),
+            **drains_of(timers),
             "buckets steps": partial(drain, Buckets, timers, timers.clock),
         }
     )
@@ -108,21 +118,19 @@ def drains(run: Run) -> Iterator[Row]:
 
 @group
 def churn(run: Run) -> Iterator[Row]:
-    work = workloads.churn(DENSE, MILLION, MILLION)
-    queues: dict[str, Make] = {"wheel": MultiNotifier, "heapq": Heap}
-    figures = run.interleave({name: partial(turn_over, make, work) for name, make in queues.items()})
+    figures = run.interleave(churns_of(workloads.churn(DENSE, MILLION, MILLION)))
     yield run.faster("churn at 1 M", 30, figures["wheel churn"], "heapq", figures["heapq churn"])
+
+
+@cache
+def drains_and_churn(workload: Workload) -> dict[str, Task]:
+    work = workloads.churn(workload, MILLION, MILLION // 2)
+    return {**drains_of(workload.timers(MILLION)), **churns_of(work)}
 
 
 def gains(workload: Workload) -> dict[str, float]:
     """How many times faster than heapq the wheel is."""
-    timers, work = workload.timers(MILLION), workloads.churn(workload, MILLION, MILLION // 2)
-    tasks: dict[str, Task] = {}
-    queues: dict[str, Make] = {"wheel": MultiNotifier, "heapq": Heap}
-    for name, make in queues.items():
-        tasks.update(steps_and_once(name, make, timers))
-        tasks[name] = partial(turn_over, make, work)
-    figures = {part: statistics.median(values) for part, values in interleave(tasks, 3).items()}
+    figures = {part: value for part, (value,) in interleave(drains_and_churn(workload), 1).items()}
     parts = {**PARTS, "churn": "churn"}
     return {label: figures[f"heapq {part}"] / figures[f"wheel {part}"] for label, part in parts.items()}
 
@@ -130,12 +138,13 @@ def gains(workload: Workload) -> dict[str, float]:
 @group
 def mixed(run: Run) -> Iterator[Row]:
     found: dict[Workload, dict[str, list[float]]] = {DENSE: {}, MIXED: {}}
-    for turn in range(run.rounds):
-        for workload in list(found)[:: -1 if turn % 2 else 1]:
-            run.step(f"{workload.name}, round {turn + 1}")
-            # In a new process: what is built second lies scattered in memory, and costs more to look at.
-            with ProcessPoolExecutor(1, get_context("spawn")) as pool:
-                for label, gain in pool.submit(gains, workload).result().items():
+    with ExitStack() as stack:
+        # A process each: what is built second lies scattered in memory, and costs more to look at.
+        processes = {workload: stack.enter_context(ProcessPoolExecutor(1, get_context("spawn"))) for workload in found}
+        for turn in range(3 * run.rounds):
+            for workload in list(found)[:: -1 if turn % 2 else 1]:
+                run.step(f"{workload.name}, turn {turn + 1}")
+                for label, gain in processes[workload].submit(gains, workload).result().items():
                     found[workload].setdefault(label, []).append(gain)
     for label, spread_out in found[MIXED].items():
         yield run.at_least(
