@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from bench import instructions, memory
@@ -102,7 +103,9 @@ def show_bars(console: Console, rows: Iterable[tuple[str, Row | str]]) -> list[R
         shown.append(row)
         spread = row.measured
         figures = f"{spread.median:.3g}", f"{spread.low:.3g} to {spread.high:.3g}"
-        table.add_row(row.work, row.asked, *figures, row.detail, row.verdict, style="" if row.holds else "bold red")
+        # A unit in brackets is no style.
+        work, style = escape(row.work), "" if row.holds else "bold red"
+        table.add_row(work, row.asked, *figures, row.detail, row.verdict, style=style)
     console.print(table)
     console.print("Each section again:", *dict.fromkeys(row.command for row in shown), sep="\n  ", highlight=False)
     short = sum(not row.holds for row in shown)

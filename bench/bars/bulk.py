@@ -49,7 +49,7 @@ def bulk(run: Run) -> Iterator[Row]:
         for unit in units:
             tasks[unit] = partial(task, many, ats.astype(f"M8[{unit}]"), timers.tokens)
         refused = [numpy.array(["2026-01-01", text], "M8[s]") for text in ("NaT", "0000-12-31", "10000-01-01")]
-    figures = run.interleave(tasks)
+    figures = run.brief(tasks)
     loop = figures["loop"]
     for unit in units:
         if unit in figures:
