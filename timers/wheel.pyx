@@ -866,6 +866,7 @@ cdef int clone_into(Slot source, Slot *target) noexcept nogil:
         chunk = last
         while True:
             chunk = chunk.next
+            timers_prefetch_chunk(chunk.next)
             if grow(target, chunk.count) < 0:
                 return -1
             as_bucket(target[0]).count = chunk.count
