@@ -117,7 +117,7 @@ cdef class Tree:
         """All tokens of a deadline."""
         cdef Place place
         found = []
-        wheel.find(&self.root, deadline, &place)
+        wheel.find(&self.root, deadline, True, &place)
         while place.chunk is not NULL:
             found.append(<size_t>place.chunk.timers[place.index].token)
             wheel.find_next(deadline, &place)
@@ -125,7 +125,7 @@ cdef class Tree:
 
     def remove(self, uint64_t deadline, size_t token):
         cdef Place place
-        wheel.find(&self.root, deadline, &place)
+        wheel.find(&self.root, deadline, True, &place)
         while <size_t>place.chunk.timers[place.index].token != token:
             wheel.find_next(deadline, &place)
         wheel.remove(&place)

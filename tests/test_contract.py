@@ -8,7 +8,7 @@ import subprocess
 import sys
 import weakref
 from datetime import date, datetime, timedelta
-from typing import Any, Callable, Generic, TypeVar
+from typing import Any, Callable, Generic, NamedTuple, TypeVar
 
 import pytest
 
@@ -280,6 +280,24 @@ def test_membership_of_anything_else() -> None:
     assert [NOON, 1] in n or (NOON, 1) in n
 
 
+def test_membership_of_any_tuple() -> None:
+    class Item(NamedTuple):
+        at: datetime
+        token: int
+
+    n = MultiNotifier([Item(NOON, 1)])
+    assert Item(NOON, 1) in n and Item(NOON, 2) not in n
+
+
+def test_tokens_are_not_looked_through_to_their_ends() -> None:
+    # Fifty to the power of eight parts.
+    token: tuple[Any, ...] = (0,)
+    for _ in range(8):
+        token = (token,) * 50
+    n = MultiNotifier([(NOON, token)])
+    assert copy.copy(n).due(NOON)[0] is token
+
+
 CHANGES: list[Callable[[MultiNotifier[Any]], Any]] = [
     lambda n: n.notify_at(later(9), "new"),
     lambda n: n.notify_many([NOON], ["new"]),
@@ -365,6 +383,20 @@ def test_size_counts_what_is_owned() -> None:
     assert sys.getsizeof(twin) > 10_000 * 8 and sys.getsizeof(n) > 10_000 * 8
     assert len(n.due(LAST)) == 10_000
     assert sys.getsizeof(n) < empty + 10_000
+
+
+@pytest.mark.parametrize("step", [timedelta(milliseconds=5), timedelta(0), MICROSECOND, timedelta(hours=1)])
+def test_what_is_cancelled_leaves_little_behind(step: timedelta) -> None:
+    count = 1000 if not step else 30_000
+    pairs = [(NOON + number * step, number) for number in range(count)]
+    for left in (range(0, count, 49), range(count - 30, count), range(5)):
+        n = MultiNotifier(pairs)
+        for at, number in pairs:
+            if number not in left:
+                assert n.cancel(at, number)
+        n._check()
+        assert sys.getsizeof(n) < 100 * len(n) + 5000
+        assert n.due(LAST) == list(left)
 
 
 def test_next_at_is_exact_after_every_removal() -> None:

@@ -7,6 +7,8 @@ import gc
 import pickle
 import pickletools
 import random
+import sys
+import tracemalloc
 import weakref
 from datetime import datetime, timedelta, timezone
 from typing import Any, Callable, Generic
@@ -90,6 +92,45 @@ def test_a_write_to_either_twin_leaves_the_other() -> None:
                     n._check()
                     write(other)
                     assert list(n) == list(twin)
+
+
+def allocated(call: Callable[[], object]) -> int:
+    """The bytes that a call allocates, at its peak."""
+    tracemalloc.start()
+    try:
+        call()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_what_only_looks_copies_nothing() -> None:
+    pairs = [(later(number / 1000), number) for number in range(100_000)]
+    n = MultiNotifier(pairs)
+    twin = copy.copy(n)
+    calls: list[Callable[[], object]] = [
+        lambda: pairs[5] in n and pairs[70_000] in twin,
+        lambda: (NOON, "nobody") in n,
+        lambda: n.cancel(later(50), "nobody"),  # type: ignore[arg-type]
+        lambda: n.cancel(later(-50), 5),
+        lambda: twin.reschedule(later(10**9), 5, NOON),
+    ]
+    for call in calls:
+        assert allocated(call) < 10_000
+    assert n.cancel(*pairs[70_000]) and pairs[70_000] in twin and pairs[70_000] not in n
+    assert twin.reschedule(*pairs[5], later(-1)) and pairs[5] in n and twin.next_at() == later(-1)
+    n._check()
+    twin._check()
+    assert len(n) == 99_999 and len(twin) == 100_000
+
+
+def test_a_write_beside_each_of_many_snapshots_wastes_no_memory() -> None:
+    n: MultiNotifier[int] = MultiNotifier()
+    for number in range(3000):
+        snapshot = copy.copy(n)
+        n.notify_at(later(number * 7919 % 3000), number)
+    del snapshot
+    assert sys.getsizeof(n) < 1.2 * sys.getsizeof(MultiNotifier(list(n)))
 
 
 def test_equal_times_keep_their_order_in_copies() -> None:

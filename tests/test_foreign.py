@@ -127,6 +127,58 @@ def test_a_collection_at_every_attempt() -> None:
         assert given + [token for _, token in n if token != "more"] == tokens
 
 
+@pytest.mark.parametrize("threshold", range(1, 30))
+def test_a_collection_that_cancels_what_is_being_taken(threshold: int) -> None:
+    pairs = [(later(number), str(number)) for number in range(30)]
+    n = MultiNotifier(pairs)
+
+    def cancel(phase: str, info: dict[str, int]) -> None:
+        for pair in pairs[:25]:
+            n.cancel(*pair)
+
+    old = gc.get_threshold()
+    gc.collect()
+    gc.callbacks.append(cancel)
+    gc.set_threshold(threshold)
+    try:
+        taken = n.due_items(later(60))
+    finally:
+        gc.set_threshold(*old)
+        gc.callbacks.remove(cancel)
+    n._check()
+    assert taken in (pairs, pairs[25:]) and not n
+
+
+def test_a_search_from_inside_that_cascades_the_bucket_being_searched() -> None:
+    """It is still whole where there was no memory for the outer search to cascade it."""
+    testcapi = pytest.importorskip("_testcapi")
+    found: list[bool] = []
+
+    class Nosy:
+        def __eq__(self, other: object) -> bool:
+            testcapi.remove_mem_hooks()
+            if not found:
+                found.append((later(10**7 + 3), "nobody") in n)
+                # What was freed is written over.
+                self.junk = [bytes(size) for size in range(16, 512, 16) for _ in range(300)]
+            return False
+
+    for failing in range(8):
+        found.clear()
+        n: MultiNotifier[Any] = MultiNotifier((later(start + i), i) for start in (0, 10**7) for i in range(300))
+        assert not n.cancel(later(10**6), "splits the root")
+        n.notify_at(later(10**7 + 250), Nosy())
+        n.notify_at(later(10**7 + 250), "wanted")
+        cancel, at = n.cancel, later(10**7 + 250)
+        testcapi.set_nomemory(failing, failing + 1)
+        try:
+            assert cancel(at, "wanted")
+        finally:
+            testcapi.remove_mem_hooks()
+        assert found == [False] and len(n) == 601
+        n._check()
+
+
 def test_deep_nesting_is_let_go_without_recursion() -> None:
     n: MultiNotifier[Any] = MultiNotifier()
     for _ in range(200_000):

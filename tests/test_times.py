@@ -124,7 +124,12 @@ def test_bad_zones_change_nothing(answer: Any, error: type[Exception], pending: 
     assert list(n) == [(NOON, 1)] * pending
 
 
-@pytest.mark.parametrize(("answer", "error"), [(5, TypeError), (timedelta(days=1), ValueError)])
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [(5, TypeError)]
+    # The last three are, in microseconds and 64 bits, less than a day.
+    + [(timedelta(days=days), ValueError) for days in (1, -1, -2, 213_503_982, 213_503_983, 427_007_965)],
+)
 def test_a_subclass_with_an_impossible_offset(answer: Any, error: type[Exception]) -> None:
     class Odd(datetime):
         def utcoffset(self) -> Any:
@@ -135,6 +140,19 @@ def test_a_subclass_with_an_impossible_offset(answer: Any, error: type[Exception
         with pytest.raises(error):
             call(n, Odd(2026, 1, 1, tzinfo=Zone(timedelta(hours=1))))
     assert list(n) == [(NOON, 1)]
+
+
+def test_no_time_is_rounded_up_out_of_the_calendar() -> None:
+    class Late(datetime):
+        nanosecond = 1
+
+    last = Late(9999, 12, 31, 23, 59, 59, 999_999)
+    n: MultiNotifier[int] = MultiNotifier()
+    with pytest.raises(ValueError, match="at must lie within the years 1 to 9999"):
+        n.notify_at(last, 1)
+    assert n.next_at() is None and n.due(last) == []
+    n.notify_at(last - MICROSECOND, 1)
+    assert n.next_at() == datetime.max and n.due(last) == [1]
 
 
 def test_subclasses_are_read_and_not_asked() -> None:

@@ -333,6 +333,49 @@ def test_remove(inside: Any) -> None:
     assert tree.shape() == []
 
 
+def test_what_is_due_comes_to_the_front_of_a_small_bucket_and_the_rest_stays_as_it_was(inside: Any) -> None:
+    for count in (7, 40, 48):
+        deadlines = [number * 11 % 50 * TICK for number in range(count)]
+        tree = inside.Tree(deadlines)
+        now = 20 * TICK
+        first = sorted(deadline for deadline in deadlines if deadline <= now)
+        rest = [deadline for deadline in deadlines if deadline > now]
+        assert tree.ripen(now) == (0, len(first)) and timers_of(tree.shape()) == first + rest
+        assert len(tree.take()[0]) == len(first) and timers_of(tree.shape()) == rest and tree.check() == len(rest)
+
+
+def test_a_wheel_folds_where_few_are_left(inside: Any) -> None:
+    tree = inside.Tree(ticks(60))
+    for token in range(59, 23, -1):
+        assert token > 58 or not is_bucket(tree.shape())
+        tree.remove(token * TICK, token)
+    assert tree.shape() == [(24, 0, ticks(24))]
+    for token in range(1, 22):
+        tree.remove(token * TICK, token)
+    assert tree.shape() == [(24, 0, [0, 22 * TICK, 23 * TICK])]
+    tree.remove(0, 0)
+    assert tree.shape() == [(2, 0, ticks(2, 22))] and tree.find(23 * TICK) == [23]
+    # Finer wheels first, and then the one that they lie in, when a slot of it is empty.
+    deadlines = [*ticks(60), *ticks(60, 1 << 10), *ticks(60, 2 << 10)]
+    tree = inside.Tree(deadlines)
+    tree.find(0)
+    for token in [*range(10, 60), *range(70, 180)]:
+        assert token > 178 or not is_bucket(tree.shape())
+        tree.remove(deadlines[token], token)
+    assert tree.shape() == [(20, 0, [*ticks(10), *ticks(10, 1 << 10)])] and tree.check() == 20
+
+
+def test_half_empty_neighbours_are_one(inside: Any) -> None:
+    tree = inside.Tree([7] * 60)
+    before = len(tree.shape())
+    gone = [token for token in range(60) if token % 3]
+    for token in gone:
+        tree.remove(7, token)
+    assert tree.find(7) == list(range(0, 60, 3)) and tree.check() == 20 and len(tree.shape()) < before
+    tree.insert(7)
+    assert tree.find(7) == [*range(0, 60, 3), 60]
+
+
 def test_equal_timers_are_not_cascaded_for_a_search(inside: Any) -> None:
     tree = inside.Tree([TICK + 7] * 60 + ticks(60, 2))
     assert tree.find(TICK + 7) == list(range(60)) and tree.find(TICK + 6) == []

@@ -61,12 +61,13 @@ cdef inline int64_t zone_shift(object at, str name, bint *naive) except? -1:
         return 0
     if not isinstance(offset, timedelta):
         raise TypeError(f"{name}.utcoffset() must answer a timedelta, not {type(offset).__name__}")
-    cdef int64_t shift = (PyDateTime_DELTA_GET_DAYS(offset) * DAY
-                          + PyDateTime_DELTA_GET_SECONDS(offset) * <int64_t>1_000_000
+    cdef int64_t days = PyDateTime_DELTA_GET_DAYS(offset)
+    cdef int64_t shift = (PyDateTime_DELTA_GET_SECONDS(offset) * <int64_t>1_000_000
                           + PyDateTime_DELTA_GET_MICROSECONDS(offset))
-    if not -DAY < shift < DAY:
+    # A timedelta that is negative is some days less, and seconds more.
+    if days and (days != -1 or not shift):
         raise ValueError(f"{name}.utcoffset() must be less than a day, not {offset!r}")
-    return shift
+    return shift + days * DAY
 
 
 cdef inline uint64_t convert(object at, str name, bint up, bint *naive) except? 0:
@@ -83,7 +84,11 @@ cdef inline uint64_t convert(object at, str name, bint up, bint *naive) except? 
     naive[0] = zone is None
     if not (zone is None or zone is get_utc()):
         deadline = pack(unpack(deadline) - zone_shift(at, name, naive))
-    return pack(unpack(deadline) + 1) if later else deadline
+    if not later:
+        return deadline
+    if naive[0] and unpack(deadline) == LAST:
+        raise ValueError(f"{name} must lie within the years 1 to 9999, not {at!r}")
+    return pack(unpack(deadline) + 1)
 
 
 cdef inline uint64_t to_deadline(object at, str name, bint up, bint *naive) except? 0:

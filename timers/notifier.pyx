@@ -89,6 +89,8 @@ cdef enum:
     MANY = 64
     # How often foreign code may change a notifier in the middle of a call.
     ATTEMPTS = 100
+    # How much of a tuple is looked through for something that copies may not share.
+    PARTS = 100
 
 cdef size_t ALL = <size_t>-1
 
@@ -102,15 +104,23 @@ cdef struct Shared:
     Slot root
 
 
-cdef inline bint is_plain(object token, int depth) noexcept:
+cdef inline bint is_plain(object token) noexcept:
     """Whether copies may share `token`: it is immutable and refers to nothing that is not."""
+    cdef int parts = PARTS
+    return is_plain_part(token, 8, &parts)
+
+
+cdef bint is_plain_part(object token, int depth, int *parts) noexcept:
     cdef PyObject *kind = <PyObject *>Py_TYPE(token)
+    parts[0] -= 1
+    if parts[0] < 0:
+        return False
     if (kind is <PyObject *>str or kind is <PyObject *>int or kind is <PyObject *>bytes or token is None
             or kind is <PyObject *>float or kind is <PyObject *>bool or kind is <PyObject *>complex):
         return True
     if kind is <PyObject *>tuple and depth:
         for part in <tuple>token:
-            if not is_plain(part, depth - 1):
+            if not is_plain_part(part, depth - 1, parts):
                 return False
         return True
     if kind is <PyObject *>datetime:
@@ -255,6 +265,8 @@ datetime.datetime(2024, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
         cdef uint64_t deadline = to_deadline(at, "at", True, &naive)
         if not locate(self, deadline, naive, token, &place):
             return False
+        if self.shared is not NULL:
+            locate_again(self, deadline, token_at(&place), &place)
         discard(self, &place)
         return True
 
@@ -277,12 +289,10 @@ datetime.datetime(2024, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
             raise mix_error()
         if not locate(self, deadline, naive, token, &place):
             return False
-        held = <object>place.chunk.timers[place.index].token
+        held = <object>token_at(&place)
         put(self, new_deadline, held)
         # The insertion may have put a wheel on top; of the timers with this very token the old one stands first.
-        wheel.find(&self.root, deadline, &place)
-        while place.chunk.timers[place.index].token is not <void *>held:
-            wheel.find_next(deadline, &place)
+        locate_again(self, deadline, <void *>held, &place)
         discard(self, &place)
         return True
 
@@ -290,7 +300,7 @@ datetime.datetime(2024, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
     def __contains__(self, pair):
         cdef Place place
         cdef bint naive
-        if type(pair) is not tuple or len(<tuple>pair) != 2:
+        if not isinstance(pair, tuple) or len(<tuple>pair) != 2:
             return False
         cdef uint64_t deadline = to_deadline((<tuple>pair)[0], "at", True, &naive)
         return locate(self, deadline, naive, (<tuple>pair)[1], &place)
@@ -377,7 +387,7 @@ datetime.datetime(2024, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
             pending = survey(self, ALL)
             for index in range(pending.count):
                 token = pending.tokens[index]
-                if not is_plain(token, 8):
+                if not is_plain(token):
                     token = deepcopy(token, memo)
                 add_deadline(twin, pending.timers[index].deadline, pending.naive, token)
         if type(self) is not MultiNotifier:
@@ -484,7 +494,7 @@ cdef inline int put(MultiNotifier self, uint64_t deadline, object token) except 
         self.soonest = None
     self.count += 1
     self.version += 1
-    if type(token) is not str and not self.mixed and not is_plain(token, 8):
+    if type(token) is not str and not self.mixed and not is_plain(token):
         self.mixed = True
     return 0
 
@@ -522,9 +532,7 @@ cdef void settle(MultiNotifier self, uint64_t first) noexcept:
 cdef void exchange(MultiNotifier self, MultiNotifier fresh) noexcept:
     """Exchange the timers of the two; `fresh` takes the old ones to their end."""
     self.root, fresh.root = fresh.root, self.root
-    cdef Shared *shared = self.shared
-    self.shared = fresh.shared
-    fresh.shared = shared
+    self.shared, fresh.shared = fresh.shared, self.shared
     self.count, fresh.count = fresh.count, self.count
     self.next, fresh.next = fresh.next, self.next
     self.naive, fresh.naive = fresh.naive, self.naive
@@ -534,7 +542,7 @@ cdef void exchange(MultiNotifier self, MultiNotifier fresh) noexcept:
 
 
 cdef int absorb(MultiNotifier self, MultiNotifier fresh) except -1:
-    """Move all timers of `fresh`, which has but a bucket, to `self`, or none."""
+    """Move all timers of `fresh` to `self`, or none."""
     if not self.count or not fresh.count:
         if fresh.count:
             exchange(self, fresh)
@@ -726,7 +734,7 @@ cdef list take(MultiNotifier self, object now, object limit, bint pairs):
         root = self.root
         if pairs:
             pending = survey(self, ripe.count)
-            taken = [pair_of(pending, index) for index in range(ripe.count)]
+            taken = [pair_of(pending, index) for index in range(pending.count)]
         else:
             taken = PyList_New(ripe.count)
         if self.version != version or self.root != root:
@@ -747,23 +755,26 @@ cdef list take(MultiNotifier self, object now, object limit, bint pairs):
 # ---- cancel
 
 cdef bint locate(MultiNotifier self, uint64_t deadline, bint naive, object token, Place *place) except -1:
-    """Find the first timer of `deadline` whose token is or equals `token`."""
+    """Find the first timer of `deadline` whose token is or equals `token`; only to be read where the tree is shared."""
     cdef uint64_t version
-    cdef Slot root
+    cdef Slot root, bucket
     cdef bint same
     for _ in range(ATTEMPTS):
         if not self.count:
             return False
         if naive != self.naive:
             raise mix_error()
-        own(self)
-        wheel.find(&self.root, deadline, place)
+        if deadline < self.next:
+            return False
+        wheel.find(root_of(self), deadline, self.shared is NULL, place)
         version = self.version
-        root = self.root
+        root = root_of(self)[0]
+        bucket = place.path[place.depth - 1][0]
         while place.chunk is not NULL:
-            candidate = <object>place.chunk.timers[place.index].token
+            candidate = <object>token_at(place)
             same = PyObject_RichCompareBool(candidate, token, Py_EQ)
-            if self.version != version or self.root != root:
+            # A search from inside may have cascaded the very bucket, which changes no version.
+            if self.version != version or root_of(self)[0] != root or place.path[place.depth - 1][0] != bucket:
                 break
             if same:
                 return True
@@ -773,13 +784,25 @@ cdef bint locate(MultiNotifier self, uint64_t deadline, bint naive, object token
     raise restless_error()
 
 
-cdef int discard(MultiNotifier self, Place *place) except -1:
-    token = <object>place.chunk.timers[place.index].token
+cdef inline void *token_at(Place *place) noexcept:
+    return place.chunk.timers[place.index].token
+
+
+cdef int locate_again(MultiNotifier self, uint64_t deadline, void *token, Place *place) except -1:
+    """Find the first timer of `deadline` with this very token, which there is, in a tree that may be changed."""
+    own(self)
+    wheel.find(&self.root, deadline, True, place)
+    while token_at(place) is not token:
+        wheel.find_next(deadline, place)
+    return 0
+
+
+cdef void discard(MultiNotifier self, Place *place) noexcept:
+    token = <object>token_at(place)
     wheel.remove(place)
     self.count -= 1
     settle(self, 0)
     Py_DECREF(token)
-    return 0
 
 
 # ---- copies

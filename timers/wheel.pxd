@@ -16,11 +16,12 @@ pointer that is moved about and never looked at.
 A slot is empty, or holds a bucket (timers in the order of their insertion, an append each), or
 a finer wheel. A bucket of more than CROWD timers cascades into a finer wheel the first time
 something needs its inside: `due`, a removal, or the search for the next deadline. A smaller
-one is sorted where it lies. One of up to BATCH timers that are all due is sorted while they
-are taken: they leave together, and a finer wheel would be gone again in a moment. One of FLOOD
-timers does not wait: it cascades while it still lies in a cache, and what comes later goes
-straight to the finer slots. A small notifier is the same thing with no wheel in it: its root
-is one bucket.
+one is looked through, and what is due of it comes to its front. One of up to BATCH timers that
+are all due is sorted while they are taken: they leave together, and a finer wheel would be gone
+again in a moment. One of FLOOD timers does not wait: it cascades while it still lies in a cache,
+and what comes later goes straight to the finer slots. Where removals leave but a few, a wheel is
+folded into one bucket again. A small notifier is the same thing with no wheel in it: its root is
+one bucket.
 
     level   slots   granularity   range of one wheel
       0       32       1 us           32 us     only where a millisecond is crowded
@@ -61,7 +62,7 @@ from libc.stdint cimport uint32_t, uint64_t
 
 
 cdef enum:
-    # A bucket up to this size is sorted instead of cascading.
+    # A bucket up to this size is looked through instead of cascading.
     CROWD = 48
     # And one up to this size (a megabyte), if all of its timers are due ...
     BATCH = 65536
@@ -69,8 +70,8 @@ cdef enum:
     WORTH = 8
     # One of this size (two megabytes) cascades when it would grow: a pass over it will not be cheaper again.
     FLOOD = 131072
-    # A wheel with no more timers than this is folded into one bucket again.
-    CALM = 16
+    # A wheel with no more timers than this after a removal is folded into one bucket again.
+    CALM = 24
     # Timers of the largest chunk: 512 bytes, the largest block of Python's own allocator.
     CHUNK = 31
     # And of the first chunk of a bucket, where nothing tells of more.
@@ -128,7 +129,7 @@ ctypedef int (*Visit)(Timer *timers, size_t count, void *context) noexcept
 # changed nothing that can be observed.
 
 cdef int insert_slowly(Slot *root, uint64_t deadline, void *token, uint32_t first) noexcept nogil
-# Move the timers of the bucket `batch` into the tree, behind those of the same deadlines.
+# Move the timers of the tree `batch` into the tree, behind those of the same deadlines.
 # On failure `batch` is some tree.
 cdef int insert_bucket(Slot *root, Slot *batch) noexcept nogil
 
@@ -141,14 +142,15 @@ cdef struct Ripe:
     size_t largest      # of the buckets that are still to be sorted
     uint64_t next       # once they are taken: the soonest deadline of the others, or 0 where `earliest` must find it
 
-# Count the timers due by `now`, at most `ripe.most`, and sort a bucket that only some of them leave.
+# Count the timers due by `now`, at most `ripe.most`, and bring those to the front of their bucket that do not leave it
+# empty.
 cdef int ripen(Slot *root, uint64_t now, Ripe *ripe) noexcept nogil
 # Remove the ripe timers, in order; `tokens` has room for `ripe.count`.
 cdef int take(Slot *root, Ripe *ripe, void **tokens) noexcept nogil
 # Copy the first `count` timers in the order of falling due: ripened ones, or else all there are.
 cdef int read(Slot root, size_t count, Timer *timers) noexcept nogil
 # Make a tree of `count` timers, at most CALM, small again if it is too large for them and memory allows.
-cdef void calm(Slot *root, size_t count) noexcept nogil
+cdef void calm(Slot *slot, size_t count) noexcept nogil
 
 cdef int clone(Slot source, Slot *target) noexcept nogil
 cdef void free(Slot root) noexcept nogil
@@ -168,7 +170,8 @@ cdef struct Place:
     Chunk *chunk                # NULL: there is none (any more)
     uint32_t index
 
-cdef void find(Slot *root, uint64_t deadline, Place *place) noexcept nogil
+# `may_cascade`: what is searched may also be changed; else a crowd is looked through.
+cdef void find(Slot *root, uint64_t deadline, bint may_cascade, Place *place) noexcept nogil
 cdef void find_next(uint64_t deadline, Place *place) noexcept nogil
 cdef void remove(Place *place) noexcept nogil
 

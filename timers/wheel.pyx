@@ -335,26 +335,43 @@ cdef bint are_ordered(Chunk *last) noexcept nogil:
             return True
 
 
-cdef int sort_bucket(Chunk *last) noexcept nogil:
-    """Sort a bucket where it lies; one that is no crowd takes no memory."""
+cdef int bring_forward(Chunk *last, uint64_t now) noexcept nogil:
+    """Move the timers due by `now` to the front of their bucket, in order; in one that is no crowd without memory."""
     cdef Timer few[2 * CROWD]
     cdef Timer *room = few
-    cdef Timer *timers = few
+    cdef Timer *timers
+    cdef Timer *moved
     cdef Chunk *chunk = last
     cdef size_t count = bucket_count(last)
-    cdef size_t done = 0
-    if are_ordered(last):
-        return 0
+    cdef size_t due = 0
+    cdef size_t others = 0
+    cdef size_t index
+    cdef uint64_t difference
+    cdef bint is_due
     if count > CROWD:
-        room = timers = <Timer *>PyMem_Malloc(2 * count * sizeof(Timer))
+        if are_ordered(last):
+            return 0
+        room = <Timer *>PyMem_Malloc(2 * count * sizeof(Timer))
         if room is NULL:
             return -1
+    timers = room
+    moved = room + count
     gather(last, count, timers)
-    timers = sort(timers, count, difference_of(timers, count), timers + count)
-    while done < count:
+    for index in range(count):
+        is_due = timers[index].deadline <= now
+        moved[due] = timers[index]
+        timers[others] = timers[index]
+        due += is_due
+        others += not is_due
+    memcpy(moved + due, timers, others * sizeof(Timer))
+    difference = difference_of(moved, due)
+    if difference and sort(moved, due, difference, timers) is timers:
+        memcpy(moved, timers, due * sizeof(Timer))
+    index = 0
+    while index < count:
         chunk = chunk.next
-        memcpy(chunk.timers, timers + done, chunk.count * sizeof(Timer))
-        done += chunk.count
+        memcpy(chunk.timers, moved + index, chunk.count * sizeof(Timer))
+        index += chunk.count
     if room is not few:
         PyMem_Free(room)
     return 0
@@ -604,7 +621,7 @@ cdef int ripen_slot(Slot *slot, uint64_t now, uint64_t end, bint single, Ripe *r
                 if single:
                     return 0
                 if due < count or left < count:
-                    return sort_bucket(as_bucket(slot[0]))
+                    return bring_forward(as_bucket(slot[0]), now)
                 ripe.largest = max(ripe.largest, count)
                 return 0
         if split(slot) < 0:
@@ -684,7 +701,9 @@ cdef void take_slot(Slot *slot, bint single, Taking *taking) noexcept nogil:
         taking.left -= count
         drop(slot, count)
     if slot[0]:
-        taking.next = as_bucket(slot[0]).next.timers[0].deadline
+        # A crowd of which a part is taken was due, and sorted, as a whole.
+        chunk = as_bucket(slot[0])
+        taking.next = chunk.next.timers[0].deadline if single or is_crowded(slot[0]) else soonest(chunk)
 
 
 cdef int take(Slot *root, Ripe *ripe, void **tokens) noexcept nogil:
@@ -776,7 +795,7 @@ cdef void seek(uint64_t deadline, Place *place) noexcept nogil:
         place.index = 0
 
 
-cdef void find(Slot *root, uint64_t deadline, Place *place) noexcept nogil:
+cdef void find(Slot *root, uint64_t deadline, bint may_cascade, Place *place) noexcept nogil:
     cdef Slot *slot = root
     cdef Wheel *wheel
     cdef size_t digit
@@ -785,7 +804,7 @@ cdef void find(Slot *root, uint64_t deadline, Place *place) noexcept nogil:
     place.chunk = NULL
     while slot[0]:
         # Without memory for the cascade the whole bucket is searched: slow, but as exact.
-        if not is_wheel(slot[0]) and not single and is_crowded(slot[0]):
+        if may_cascade and not is_wheel(slot[0]) and not single and is_crowded(slot[0]):
             split(slot)
         place.path[place.depth] = slot
         place.depth += 1
@@ -818,61 +837,93 @@ cdef void remove(Place *place) noexcept nogil:
         last.before -= 1
     memmove(chunk.timers + place.index, chunk.timers + place.index + 1,
             (chunk.count - place.index) * sizeof(Timer))
-    if chunk.count:
+    if place.previous is not last and place.previous.count + chunk.count <= place.previous.capacity:
+        # Half-empty neighbours are one.
+        memcpy(place.previous.timers + place.previous.count, chunk.timers, chunk.count * sizeof(Timer))
+        place.previous.count += chunk.count
+    elif chunk.count:
+        fold(slot)
         return
     if chunk.next is chunk:
         slot[0] = 0
     else:
         place.previous.next = chunk.next
         if chunk is last:
-            place.previous.before = last.before - place.previous.count
+            place.previous.before = bucket_count(last) - place.previous.count
             slot[0] = <Slot>place.previous
     PyMem_Free(chunk)
-    while not slot[0] and place.depth > 1:
+    while not is_wheel(slot[0]) and place.depth > 1:
         place.depth -= 1
         wheel = as_wheel(place.path[place.depth - 1][0])
-        unmark(wheel, slot - <Slot *>wheel.slots)
+        if not slot[0]:
+            unmark(wheel, slot - <Slot *>wheel.slots)
         slot = place.path[place.depth - 1]
         prune(slot)
+        fold(slot)
+
+
+cdef void fold(Slot *slot) noexcept nogil:
+    """Make a small bucket of what is too large for its few timers, if memory allows."""
+    cdef Wheel *wheel
+    cdef size_t count = 0
+    cdef int digit
+    if is_wheel(slot[0]):
+        wheel = as_wheel(slot[0])
+        digit = next_occupied(wheel, 0)
+        # Finer wheels have more than few, or would have folded themselves.
+        while digit >= 0 and count <= CALM and not is_wheel(wheel.slots[digit]):
+            count += bucket_count(as_bucket(wheel.slots[digit]))
+            digit = next_occupied(wheel, digit + 1)
+        if digit < 0 and count <= CALM:
+            calm(slot, count)
+    elif slot[0] and bucket_count(as_bucket(slot[0])) <= CALM:
+        calm(slot, bucket_count(as_bucket(slot[0])))
 
 
 # ---- the whole
 
-cdef void calm(Slot *root, size_t count) noexcept nogil:
-    cdef Timer timers[CALM]
+cdef void calm(Slot *slot, size_t count) noexcept nogil:
     cdef Slot bucket = 0
     # Eight times too large: so that growing and shrinking in turns costs little.
-    if not is_wheel(root[0]) and as_bucket(root[0]).capacity <= 8 * count:
+    if not is_wheel(slot[0]) and as_bucket(slot[0]).capacity <= 8 * count:
         return
     if grow(&bucket, <uint32_t>max(count, FEWEST)) < 0:
         return
     # So few are read without further memory.
-    read(root[0], count, timers)
+    read(slot[0], count, as_bucket(bucket).timers)
     as_bucket(bucket).count = <uint32_t>count
-    memcpy(as_bucket(bucket).timers, timers, count * sizeof(Timer))
-    free(root[0])
-    root[0] = bucket
+    free(slot[0])
+    slot[0] = bucket
 
 
 cdef int clone_into(Slot source, Slot *target) noexcept nogil:
     """What of the clone exists on failure is a tree, and the caller's to free."""
-    cdef Chunk *last
     cdef Chunk *chunk
+    cdef Chunk *copy
     cdef Wheel *wheel
     cdef Wheel *twin
+    cdef size_t left
+    cdef uint32_t part
+    cdef uint32_t index = 0
     cdef int digit
     if not is_wheel(source):
-        last = as_bucket(source)
-        chunk = last
-        while True:
-            chunk = chunk.next
-            timers_prefetch_chunk(chunk.next)
-            if grow(target, chunk.count) < 0:
+        chunk = as_bucket(source).next
+        left = bucket_count(as_bucket(source))
+        while left:
+            if grow(target, <uint32_t>min(<size_t>CHUNK, left)) < 0:
                 return -1
-            as_bucket(target[0]).count = chunk.count
-            memcpy(as_bucket(target[0]).timers, chunk.timers, chunk.count * sizeof(Timer))
-            if chunk is last:
-                return 0
+            copy = as_bucket(target[0])
+            left -= copy.capacity
+            while copy.count < copy.capacity:
+                if index == chunk.count:
+                    chunk = chunk.next
+                    timers_prefetch_chunk(chunk.next)
+                    index = 0
+                part = min(chunk.count - index, copy.capacity - copy.count)
+                memcpy(copy.timers + copy.count, chunk.timers + index, part * sizeof(Timer))
+                copy.count += part
+                index += part
+        return 0
     wheel = as_wheel(source)
     twin = new_wheel(wheel.base, wheel.shift)
     if twin is NULL:
