@@ -903,26 +903,22 @@ cdef int clone_into(Slot source, Slot *target) noexcept nogil:
     cdef Wheel *wheel
     cdef Wheel *twin
     cdef size_t left
-    cdef uint32_t part
-    cdef uint32_t index = 0
     cdef int digit
     if not is_wheel(source):
-        chunk = as_bucket(source).next
-        left = bucket_count(as_bucket(source))
+        chunk = as_bucket(source)
+        left = bucket_count(chunk)
         while left:
-            if grow(target, <uint32_t>min(<size_t>CHUNK, left)) < 0:
-                return -1
+            chunk = chunk.next
+            timers_prefetch_chunk(chunk.next)
             copy = as_bucket(target[0])
-            left -= copy.capacity
-            while copy.count < copy.capacity:
-                if index == chunk.count:
-                    chunk = chunk.next
-                    timers_prefetch_chunk(chunk.next)
-                    index = 0
-                part = min(chunk.count - index, copy.capacity - copy.count)
-                memcpy(copy.timers + copy.count, chunk.timers + index, part * sizeof(Timer))
-                copy.count += part
-                index += part
+            # Of chunks that are nearly empty several go into one.
+            if copy is NULL or chunk.count > copy.capacity - copy.count:
+                if grow(target, <uint32_t>min(<size_t>CHUNK, left)) < 0:
+                    return -1
+                copy = as_bucket(target[0])
+            memcpy(copy.timers + copy.count, chunk.timers, chunk.count * sizeof(Timer))
+            copy.count += chunk.count
+            left -= chunk.count
         return 0
     wheel = as_wheel(source)
     twin = new_wheel(wheel.base, wheel.shift)
