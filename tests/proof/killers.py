@@ -197,12 +197,19 @@ def memory() -> None:
     for _ in range(500):
         n.due(LAST, 30)
         assert sys.getsizeof(n) < empty + 80 * len(n) + 40_000
-    n.due(LAST, len(n) - 17)
+    n.due(LAST, len(n) - 25)
     assert sys.getsizeof(n) > empty + 1000
     n.due(LAST, 1)
     assert sys.getsizeof(n) < empty + 600
     n.clear()
     assert sys.getsizeof(n) <= empty + 100
+    for number in range(500):
+        twin = copy.copy(n)
+        n.notify_at(moment(number * 7919 % 500), number)
+    assert len(twin) == 499 and sys.getsizeof(n) < 1.2 * sys.getsizeof(MultiNotifier(list(n)))
+    for number in range(480):
+        assert n.cancel(moment(number * 7919 % 500), number)
+    assert sys.getsizeof(n) < empty + 600
 
 
 def sizes() -> None:
