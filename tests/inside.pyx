@@ -123,12 +123,16 @@ cdef class Tree:
             wheel.find_next(deadline, &place)
         return found
 
-    def remove(self, uint64_t deadline, size_t token):
+    def remove(self, uint64_t deadline, size_t token, bint starve=False):
         cdef Place place
         wheel.find(&self.root, deadline, True, &place)
         while <size_t>place.chunk.timers[place.index].token != token:
             wheel.find_next(deadline, &place)
+        if starve:
+            set_nomemory(0, 0)
         wheel.remove(&place)
+        if starve:
+            remove_mem_hooks()
 
     def copy(self):
         cdef Tree twin = Tree()

@@ -327,10 +327,13 @@ def test_remove(inside: Any) -> None:
         assert len(tree.shape()) == 4 and tree.check() == 60 - len(chunk)
         tree.insert(7)
         assert tree.find(7)[-1] == 60
-    tree = inside.Tree(ticks(60))
-    for token in range(60):
-        tree.remove(token * TICK, token)
-    assert tree.shape() == []
+    # Where there is no memory to fold it, the wheel stays until it is empty.
+    for starve in (False, True):
+        tree = inside.Tree(ticks(60))
+        for token in range(60):
+            assert is_bucket(tree.shape()) == (token == 0 or (token > 35 and not starve))
+            tree.remove(token * TICK, token, starve)
+        assert tree.shape() == []
 
 
 def test_what_is_due_comes_to_the_front_of_a_small_bucket_and_the_rest_stays_as_it_was(inside: Any) -> None:
@@ -366,14 +369,28 @@ def test_a_wheel_folds_where_few_are_left(inside: Any) -> None:
 
 
 def test_half_empty_neighbours_are_one(inside: Any) -> None:
+    # As soon as both fit in the former.
     tree = inside.Tree([7] * 60)
-    before = len(tree.shape())
-    gone = [token for token in range(60) if token % 3]
-    for token in gone:
+    tree.find(7)
+    assert capacities(tree.shape()[3][7]) == [3, 6, 14, 30, 31]
+    for token in [3, 4, 5, *range(9, 19)]:
         tree.remove(7, token)
-    assert tree.find(7) == list(range(0, 60, 3)) and tree.check() == 20 and len(tree.shape()) < before
+    assert len(tree.shape()[3][7]) == 5
+    tree.remove(7, 19)
+    assert capacities(tree.shape()[3][7]) == [3, 6, 30, 31] and tree.check() == 46
+    tree = inside.Tree([7] * 60)
+    for token in range(60):
+        if token % 3:
+            tree.remove(7, token)
+    assert tree.find(7) == list(range(0, 60, 3)) and tree.check() == 20
     tree.insert(7)
     assert tree.find(7) == [*range(0, 60, 3), 60]
+
+
+def test_a_clone_has_no_more_chunks_than_it_must(inside: Any) -> None:
+    for count, packed in ((1, [1]), (22, [22]), (60, [31, 31, 8]), (145, [31, 31, 31, 31, 31])):
+        twin = inside.Tree(ticks(count)).copy()
+        assert capacities(twin.shape()) == packed and twin.read(count) == (0, in_order(ticks(count)))
 
 
 def test_equal_timers_are_not_cascaded_for_a_search(inside: Any) -> None:

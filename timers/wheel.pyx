@@ -876,7 +876,7 @@ cdef void fold(Slot *slot) noexcept nogil:
             digit = next_occupied(wheel, digit + 1)
         if digit < 0 and count <= CALM:
             calm(slot, count)
-    elif slot[0] and bucket_count(as_bucket(slot[0])) <= CALM:
+    elif slot[0]:
         calm(slot, bucket_count(as_bucket(slot[0])))
 
 

@@ -92,7 +92,9 @@ HARMLESS: list[tuple[str, str]] = [
     ("count if end < now", "counted one by one, to the same number"),
     ("difference = 0 -> ", "the lowest bit more: the same level, and where it sorts at most another pass"),
     ("not (zone is None and", "a zone that need not be asked answers the same"),
-    ("if naive[0] and", "the longer way to the same deadline"),
+    ("count < CALM and not is_wheel", "told by the slot after it, if there is one"),
+    ("if single and is_crowded", "the longer way to the same deadline"),
+    ("if naive[0] and datetime_tzinfo", "the longer way to the same deadline"),
     ("not low <= wheel.base < high", "a wheel's base is never the last deadline of a slot"),
 ]
 
