@@ -327,13 +327,20 @@ def test_remove(inside: Any) -> None:
         assert len(tree.shape()) == 4 and tree.check() == 60 - len(chunk)
         tree.insert(7)
         assert tree.find(7)[-1] == 60
-    # Where there is no memory to fold it, the wheel stays until it is empty.
-    for starve in (False, True):
-        tree = inside.Tree(ticks(60))
-        for token in range(60):
-            assert is_bucket(tree.shape()) == (token == 0 or (token > 35 and not starve))
-            tree.remove(token * TICK, token, starve)
-        assert tree.shape() == []
+    tree = inside.Tree(ticks(60))
+    for token in range(60):
+        assert is_bucket(tree.shape()) == (token == 0 or token > 35)
+        tree.remove(token * TICK, token)
+    assert tree.shape() == []
+
+
+def test_folding_takes_memory_and_without_it_the_wheel_stays_until_it_is_empty(inside: Any) -> None:
+    tree = inside.Tree(ticks(60))
+    tree.find(0)
+    for token in range(60):
+        assert not is_bucket(tree.shape())
+        tree.remove(token * TICK, token, starve=True)
+    assert tree.shape() == []
 
 
 def test_what_is_due_comes_to_the_front_of_a_small_bucket_and_the_rest_stays_as_it_was(inside: Any) -> None:
