@@ -179,6 +179,34 @@ def test_a_search_from_inside_that_cascades_the_bucket_being_searched() -> None:
         n._check()
 
 
+def test_a_write_from_inside_that_fails_after_it_has_taken_the_tree_back() -> None:
+    testcapi = pytest.importorskip("_testcapi")
+    # As many as fill their chunks: one more needs memory.
+    n = MultiNotifier((NOON, str(number)) for number in range(52))
+    twins = [copy.copy(n)]
+    at, failed = later(1), []
+
+    class Writing:
+        def __eq__(self, other: object) -> bool:
+            if twins:
+                twins.clear()
+                notify_at = n.notify_at
+                testcapi.set_nomemory(0, 0)
+                try:
+                    notify_at(at, "new")
+                except MemoryError:
+                    testcapi.remove_mem_hooks()
+                    failed.append(True)
+                finally:
+                    testcapi.remove_mem_hooks()
+            return bool(other == "51")
+
+        __hash__ = None  # type: ignore[assignment]
+
+    assert n.cancel(NOON, Writing()) and failed and len(n) == 51  # type: ignore[arg-type]
+    n._check()
+
+
 def test_deep_nesting_is_let_go_without_recursion() -> None:
     n: MultiNotifier[Any] = MultiNotifier()
     for _ in range(200_000):

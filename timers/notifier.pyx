@@ -456,6 +456,8 @@ cdef Slot disown(Shared *shared) noexcept:
 cdef int own_slowly(MultiNotifier self) except -1:
     cdef Shared *shared = self.shared
     cdef Slot root
+    # Even if the change fails in the end, what a search found before is no longer there.
+    self.version += 1
     if timers_add_owners(shared, 0) > 1:
         if wheel.clone(shared.root, &root) < 0:
             raise MemoryError

@@ -129,7 +129,7 @@ ctypedef int (*Visit)(Timer *timers, size_t count, void *context) noexcept
 # changed nothing that can be observed.
 
 cdef int insert_slowly(Slot *root, uint64_t deadline, void *token, uint32_t first) noexcept nogil
-# Move the timers of the tree `batch` into the tree, behind those of the same deadlines.
+# Move the timers of another tree, `batch`, into the tree, behind those of the same deadlines.
 # On failure `batch` is some tree.
 cdef int insert_bucket(Slot *root, Slot *batch) noexcept nogil
 
