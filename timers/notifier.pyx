@@ -7,7 +7,7 @@ Foreign code (finalisers, `__eq__`, `utcoffset`, ...) may call the notifier from
   - arguments are converted before the state is read;
   - timers are detached, and the invariants restored, before a token is released;
   - whatever may run foreign code (a comparison, an allocation that starts the collector) is followed
-    by a look at `version` and `root`, and where they changed, by another attempt.
+    by a look at `version` and at the root or bucket in hand, and where they changed, by another attempt.
 
 Copies share a tree as long as nobody writes. A shared tree is never changed, and holds only plain tokens
 (strings, numbers ...), which cannot be part of a cycle: no owner shows them to the collector.
@@ -759,7 +759,7 @@ cdef list take(MultiNotifier self, object now, object limit, bint pairs):
 cdef bint locate(MultiNotifier self, uint64_t deadline, bint naive, object token, Place *place) except -1:
     """Find the first timer of `deadline` whose token is or equals `token`; only to be read where the tree is shared."""
     cdef uint64_t version
-    cdef Slot root, bucket
+    cdef Slot bucket
     cdef bint same
     for _ in range(ATTEMPTS):
         if not self.count:
@@ -770,13 +770,12 @@ cdef bint locate(MultiNotifier self, uint64_t deadline, bint naive, object token
             return False
         wheel.find(root_of(self), deadline, self.shared is NULL, place)
         version = self.version
-        root = root_of(self)[0]
         bucket = place.path[place.depth - 1][0]
         while place.chunk is not NULL:
             candidate = <object>token_at(place)
             same = PyObject_RichCompareBool(candidate, token, Py_EQ)
-            # A search from inside may have cascaded the very bucket, which changes no version.
-            if self.version != version or root_of(self)[0] != root or place.path[place.depth - 1][0] != bucket:
+            # What changes no version may yet have moved this bucket: a copy from inside, or a search that cascaded it.
+            if self.version != version or place.path[place.depth - 1][0] != bucket:
                 break
             if same:
                 return True
