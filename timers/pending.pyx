@@ -1,12 +1,15 @@
 """Iteration: see pending.pxd."""
 
 cimport cython
+from cpython.datetime cimport import_datetime
 from libc.stdint cimport uint32_t, uint64_t
 
 from timers.timerqueue cimport Due, copy_queue, ripen_queue, take_due
 from timers.timerset cimport TimerSet, token_of
 from timers.times cimport write_time
 from timers.tokens cimport timers_drop
+
+import_datetime()
 
 cdef enum:
     # Timers taken from the copy at once.
