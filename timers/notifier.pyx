@@ -25,7 +25,8 @@ from cpython.tuple cimport PyTuple_New, PyTuple_SET_ITEM
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from timers cimport wheel
-from timers.instant cimport DAY, EPOCH, FIRST, LAST, from_deadline, pack, to_deadline, unpack
+from timers.columns cimport read_times, read_tokens
+from timers.times cimport AWARE, DAY, FIRST, LAST, NAIVE, Kind, from_deadline, pack, to_deadline, unpack
 from timers.wheel cimport FEWEST, Place, Ripe, Slot, Timer
 
 import copy
@@ -35,8 +36,6 @@ import sys
 from copyreg import _slotnames as slot_names
 from pickle import PickleBuffer
 from types import GenericAlias
-
-from timers.datetime64 import OUTSIDE, is_datetime64, scale
 
 import_datetime()
 
@@ -320,13 +319,18 @@ datetime.datetime(2024, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
         """
         cdef MultiNotifier fresh = MultiNotifier.__new__(MultiNotifier)
         cdef bint naive = False
-        cdef bytes deadlines
-        if is_datetime64(ats):
-            numbers, low, high, up, down = scale(ats)
-            deadlines = read_datetime64(numbers, low, high, up, down)
-        else:
+        cdef Kind kind = AWARE
+        cdef bytes deadlines = read_times(ats, &kind)
+        cdef list held = read_tokens(tokens)
+        if deadlines is None:
             deadlines = read_datetimes(ats if type(ats) is list else list(ats), &naive)
-        put_all(fresh, deadlines, tokens if type(tokens) is list else list(tokens))
+        elif kind > NAIVE:
+            raise TypeError("ats must hold datetimes, not numbers")
+        else:
+            naive = kind == NAIVE
+        if held is None:
+            held = tokens if type(tokens) is list else list(tokens)
+        put_all(fresh, deadlines, held)
         fresh.naive = naive
         absorb(self, fresh)
 
@@ -579,32 +583,6 @@ cdef bytes read_datetimes(list ats, bint *naive):
         if index and other != naive[0]:
             raise mix_error()
         naive[0] = other
-    return block
-
-
-cdef bytes read_datetime64(numbers, int64_t low, int64_t high, int64_t up, int64_t down):
-    """The same for a buffer of int64 between `low` and `high`; a number is `up` / `down` microseconds since 1970."""
-    cdef Py_buffer view
-    cdef Py_ssize_t index
-    cdef int64_t number, instant
-    cdef uint64_t *deadlines
-    PyObject_GetBuffer(numbers, &view, PyBUF_SIMPLE)
-    try:
-        block = PyBytes_FromStringAndSize(NULL, view.len)
-        deadlines = <uint64_t *>PyBytes_AS_STRING(block)
-        for index in range(view.len // <Py_ssize_t>sizeof(int64_t)):
-            number = (<int64_t *>view.buf)[index]
-            if not low <= number <= high:
-                raise ValueError(OUTSIDE)
-            if down == 1:
-                instant = number * up
-            else:
-                # A fraction of a microsecond is rounded up; C rounds towards zero.
-                instant = number // down
-                instant += number > instant * down
-            deadlines[index] = pack(EPOCH + instant)
-    finally:
-        PyBuffer_Release(&view)
     return block
 
 

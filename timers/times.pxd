@@ -1,10 +1,15 @@
 # cython: language_level=3
-"""The datetime room: `datetime` to deadline and back, exact to the microsecond.
+"""The room of times: `datetime`, `float` and `int` to deadline and back, exact.
 
 An *instant* is the number of microseconds since the day before 0001-01-01: the day to spare keeps aware
 times whose instant lies before year 1 in UTC from going below zero. A *deadline* (see wheel.pxd) is the
 same number with the millisecond tick in its upper bits and the microsecond within the tick in
 its lowest ten. Fields are read through the C macros: subclasses override attributes and operators.
+
+The deadline of a float or an int is its 64 bits, turned so that they are in order as an unsigned integer.
+
+A zone is asked for its offset as often as correctness needs: one of CPython's own that is fixed only once, any other
+for every datetime.
 """
 
 from cpython.datetime cimport (
@@ -12,7 +17,16 @@ from cpython.datetime cimport (
     datetime, datetime_day, datetime_hour, datetime_microsecond, datetime_minute, datetime_month,
     datetime_new, datetime_second, datetime_tzinfo, datetime_year, get_utc, timedelta, timezone_new,
 )
+from cpython.object cimport PyObject, Py_TYPE
 from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.string cimport memcpy, strcmp
+
+cdef enum Kind:
+    """What a time is; two kinds have no order between them."""
+    AWARE = 0
+    NAIVE = 1
+    FLOAT = 2
+    INT = 3
 
 
 cdef extern from *:
@@ -25,9 +39,91 @@ cdef extern from *:
     #define EPOCH (719163 * DAY)
     /* Days before each month of a year that begins in March, and a term that makes 0001-01-01 the day 1. */
     static const short DAYS_BEFORE[] = {0, 0, 31, -306, -275, -245, -214, -184, -153, -122, -92, -61, -31};
+
+    /* The zones last seen of those that know whether they are fixed, each at a place that follows from its address.
+       A strong reference keeps the address from meaning another zone. */
+    typedef struct { int turn; PyObject *zone; int64_t shift; } timers_Zone;
+    static timers_Zone timers_zones[64];
+    #define timers_place_of(zone) (&timers_zones[(uint64_t)(uintptr_t)(zone) * 0x9E3779B97F4A7C15u >> 58])
+    /* What stands in place of an offset: the zone has rules; it is not among those last seen. */
+    #define RULES INT64_MAX
+    #define UNSEEN INT64_MIN
+
+    #ifdef Py_GIL_DISABLED
+    /* `turn` is odd while a zone is written: a reader that saw it so, or changed, has read nothing. */
+    static inline int64_t timers_recall(PyObject *zone) {
+        timers_Zone *place = timers_place_of(zone);
+        int turn = _Py_atomic_load_int(&place->turn);
+        PyObject *seen = (PyObject *)_Py_atomic_load_ptr(&place->zone);
+        int64_t shift = _Py_atomic_load_int64(&place->shift);
+        return seen == zone && !(turn & 1) && _Py_atomic_load_int(&place->turn) == turn ? shift : UNSEEN;
+    }
+    static void timers_remember(PyObject *zone, int64_t shift) {
+        timers_Zone *place = timers_place_of(zone);
+        PyObject *seen;
+        int turn = _Py_atomic_load_int(&place->turn);
+        if (turn & 1 || !_Py_atomic_compare_exchange_int(&place->turn, &turn, turn + 1)) return;
+        seen = (PyObject *)_Py_atomic_load_ptr(&place->zone);
+        Py_INCREF(zone);
+        _Py_atomic_store_ptr(&place->zone, zone);
+        _Py_atomic_store_int64(&place->shift, shift);
+        _Py_atomic_store_int(&place->turn, (int)((unsigned)turn + 2));
+        Py_XDECREF(seen);
+    }
+    #else
+    static inline int64_t timers_recall(PyObject *zone) {
+        timers_Zone *place = timers_place_of(zone);
+        return place->zone == zone ? place->shift : UNSEEN;
+    }
+    static void timers_remember(PyObject *zone, int64_t shift) {
+        timers_Zone *place = timers_place_of(zone);
+        PyObject *seen = place->zone;
+        Py_INCREF(zone);
+        place->zone = zone;
+        place->shift = shift;
+        Py_XDECREF(seen);
+    }
+    #endif
     """
-    const int64_t DAY, FIRST, LAST, EPOCH
+    const int64_t DAY, FIRST, LAST, EPOCH, RULES, UNSEEN
     const short *DAYS_BEFORE
+    int64_t timers_recall(PyObject *zone) noexcept
+    void timers_remember(PyObject *zone, int64_t shift) noexcept
+
+cdef extern from "Python.h":
+    ctypedef struct PyTypeObject:
+        const char *tp_name
+    PyObject *PyImport_GetModuleDict()  # borrowed
+
+
+# ---- numbers
+
+cdef inline uint64_t fold_float(double number) noexcept nogil:
+    """The deadline of a float, which is not NaN."""
+    cdef uint64_t bits
+    # -0.0 becomes 0.0.
+    number += 0.0
+    memcpy(&bits, &number, sizeof(bits))
+    return ~bits if bits >> 63 else bits ^ <uint64_t>1 << 63
+
+
+cdef inline double unfold_float(uint64_t deadline) noexcept nogil:
+    cdef double number
+    deadline = deadline ^ <uint64_t>1 << 63 if deadline >> 63 else ~deadline
+    memcpy(&number, &deadline, sizeof(number))
+    return number
+
+
+cdef inline uint64_t fold_int(int64_t number) noexcept nogil:
+    """The deadline of an int."""
+    return <uint64_t>number ^ <uint64_t>1 << 63
+
+
+cdef inline int64_t unfold_int(uint64_t deadline) noexcept nogil:
+    return <int64_t>(deadline ^ <uint64_t>1 << 63)
+
+
+# ---- datetimes
 
 
 cdef inline uint64_t pack(int64_t instant) noexcept:
@@ -57,8 +153,31 @@ cdef inline int64_t zone_shift(object at, str name, bint *naive) except? -1:
     """The UTC offset of a datetime that has a tzinfo, in microseconds."""
     cdef object offset = at.utcoffset()
     naive[0] = offset is None
-    if offset is None:
-        return 0
+    return 0 if offset is None else shift_of(offset, name)
+
+
+cdef inline int64_t fixed_shift(object zone) except? -1:
+    """The UTC offset of a fixed zone of CPython's own classes, or RULES for any other."""
+    cdef object offset
+    cdef int64_t shift = RULES
+    if not (type(zone) is type(get_utc()) or is_zoneinfo(zone)):
+        return RULES
+    offset = zone.utcoffset(None)
+    if offset is not None:
+        shift = shift_of(offset, "zone")
+    timers_remember(<PyObject *>zone, shift)
+    return shift
+
+
+cdef inline bint is_zoneinfo(object zone) except -1:
+    """Whether it is a ZoneInfo, of no subclass. Only who has imported `zoneinfo` can have one."""
+    if strcmp((<PyTypeObject *>Py_TYPE(zone)).tp_name, "zoneinfo.ZoneInfo"):
+        return False
+    return type(zone) is getattr((<object>PyImport_GetModuleDict()).get("zoneinfo"), "ZoneInfo", None)
+
+
+cdef inline int64_t shift_of(object offset, str name) except? -1:
+    """The microseconds of what `utcoffset` answered."""
     if not isinstance(offset, timedelta):
         raise TypeError(f"{name}.utcoffset() must answer a timedelta, not {type(offset).__name__}")
     cdef int64_t days = PyDateTime_DELTA_GET_DAYS(offset)
@@ -93,10 +212,18 @@ cdef inline uint64_t convert(object at, str name, bint up, bint *naive) except? 
 
 cdef inline uint64_t to_deadline(object at, str name, bint up, bint *naive) except? 0:
     """The deadline of `at`; nanoseconds of a subclass are rounded `up` or down."""
+    cdef object zone
+    cdef int64_t shift
     if type(at) is datetime:
-        naive[0] = datetime_tzinfo(at) is None
-        if naive[0] or datetime_tzinfo(at) is get_utc():
+        zone = datetime_tzinfo(at)
+        naive[0] = zone is None
+        if naive[0] or zone is get_utc():
             return read_clock(at)
+        shift = timers_recall(<PyObject *>zone)
+        if shift == UNSEEN:
+            shift = fixed_shift(zone)
+        if shift != RULES:
+            return pack(unpack(read_clock(at)) - shift)
     return convert(at, name, up, naive)
 
 
