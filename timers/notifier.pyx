@@ -6,6 +6,7 @@ from cpython.datetime cimport import_datetime
 from libc.stdint cimport uint8_t, uint64_t
 
 from timers.boxes cimport boxes_memory
+from timers.columns cimport read_times as read_column, read_tokens
 from timers.copies cimport attributes_of, copy_of, deepcopy_of, recipe, set_attributes
 from timers.pending cimport iterate
 from timers.state cimport freeze, thaw
@@ -14,7 +15,7 @@ from timers.timerset cimport (
     TimerSet, add, add_many, check_timers, copy_into, discard, exchange, locate, mix_error, move, survey, take,
     take_items,
 )
-from timers.times cimport FLOAT, INT, read_time, turn_to_float, write_time
+from timers.times cimport AWARE, FLOAT, INT, Kind, read_time, turn_to_float, write_time
 
 import operator
 import sys
@@ -211,13 +212,17 @@ datetime.datetime(2024, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
         ['a', 'b']
         """
         # An int among floats may be meant as one.
-        cdef uint8_t kind = FLOAT if self.queue.kind == FLOAT and self.queue.count else 0
-        cdef bytes deadlines = read_times(list(ats), &kind)
-        cdef list all_tokens = list(tokens)
-        if len(deadlines) != len(all_tokens) * <Py_ssize_t>sizeof(uint64_t):
-            raise ValueError(f"ats and tokens must have the same length, not {len(deadlines) // sizeof(uint64_t)} "
-                             f"and {len(all_tokens)}")
-        add_many(self, <const uint64_t *>PyBytes_AS_STRING(deadlines), all_tokens, kind)
+        cdef Kind kind = FLOAT if self.queue.kind == FLOAT and self.queue.count else AWARE
+        cdef bytes deadlines = read_column(ats, &kind)
+        if deadlines is None:
+            deadlines = read_times(list(ats), &kind)
+        cdef list held = read_tokens(tokens)
+        if held is None:
+            held = list(tokens)
+        cdef Py_ssize_t count = len(deadlines) // <Py_ssize_t>sizeof(uint64_t)
+        if count != len(held):
+            raise ValueError(f"ats and tokens must have the same length, not {count} and {len(held)}")
+        add_many(self, <const uint64_t *>PyBytes_AS_STRING(deadlines), held, kind)
 
     @cython.critical_section
     def __len__(self):
@@ -339,7 +344,7 @@ cdef tuple state_of(MultiNotifier self):
     return freeze(deadlines, tokens, kind)
 
 
-cdef bytes read_times(list ats, uint8_t *kind):
+cdef bytes read_times(list ats, Kind *kind):
     """The deadlines, as an array in the memory of a bytes object; `kind`: what is pending, or else of the first."""
     cdef Py_ssize_t index
     cdef uint8_t other = 0
@@ -349,7 +354,7 @@ cdef bytes read_times(list ats, uint8_t *kind):
         deadline = read_time(ats[index], "ats", True, &other)
         if other != kind[0]:
             if not index and not (kind[0] == FLOAT and other == INT):
-                kind[0] = other
+                kind[0] = <Kind>other
             elif not (kind[0] == FLOAT and other == INT and turn_to_float(&deadline)):
                 raise mix_error(f"ats[{index}]", other, "those before it are", kind[0])
         (<uint64_t *>PyBytes_AS_STRING(block))[index] = deadline

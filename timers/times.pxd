@@ -8,8 +8,8 @@ its lowest ten. Fields are read through the C macros: subclasses override attrib
 
 The deadline of a float or an int is its 64 bits, turned so that they are in order as an unsigned integer.
 
-A zone is asked for its offset as often as correctness needs: one of CPython's own that is fixed only once, any other for
-every datetime.
+A zone is asked for its offset as often as correctness needs: one of CPython's own that is fixed only once, any other
+for every datetime.
 """
 
 from cpython.datetime cimport (
@@ -40,11 +40,11 @@ cdef extern from *:
     /* Days before each month of a year that begins in March, and a term that makes 0001-01-01 the day 1. */
     static const short DAYS_BEFORE[] = {0, 0, 31, -306, -275, -245, -214, -184, -153, -122, -92, -61, -31};
 
-    /* The zones last seen of those that know whether they are fixed, each at a place that its address tells.
+    /* The zones last seen of those that know whether they are fixed, each at a place that follows from its address.
        A strong reference keeps the address from meaning another zone. */
     typedef struct { int turn; PyObject *zone; int64_t shift; } timers_Zone;
-    static timers_Zone timers_zones[16];
-    #define timers_place_of(zone) (&timers_zones[((uintptr_t)(zone) >> 5 ^ (uintptr_t)(zone) >> 9) & 15])
+    static timers_Zone timers_zones[64];
+    #define timers_place_of(zone) (&timers_zones[(uint64_t)(uintptr_t)(zone) * 0x9E3779B97F4A7C15u >> 58])
     /* What stands in place of an offset: the zone has rules; it is not among those last seen. */
     #define RULES INT64_MAX
     #define UNSEEN INT64_MIN
@@ -93,7 +93,7 @@ cdef extern from *:
 cdef extern from "Python.h":
     ctypedef struct PyTypeObject:
         const char *tp_name
-    object PyImport_GetModuleDict()
+    PyObject *PyImport_GetModuleDict()  # borrowed
 
 
 # ---- numbers
@@ -173,7 +173,7 @@ cdef inline bint is_zoneinfo(object zone) except -1:
     """Whether it is a ZoneInfo, of no subclass. Only who has imported `zoneinfo` can have one."""
     if strcmp((<PyTypeObject *>Py_TYPE(zone)).tp_name, "zoneinfo.ZoneInfo"):
         return False
-    return type(zone) is getattr((<dict>PyImport_GetModuleDict()).get("zoneinfo"), "ZoneInfo", None)
+    return type(zone) is getattr((<object>PyImport_GetModuleDict()).get("zoneinfo"), "ZoneInfo", None)
 
 
 cdef inline int64_t shift_of(object offset, str name) except? -1:
