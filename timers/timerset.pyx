@@ -15,7 +15,7 @@ from timers.timerqueue cimport (
     Due, Spot, check_queue, clear_queue, copy_queue, count_ready, find_spot, init_queue, is_crowded,
     next_at_spot, read_queue, remove_at_spot, ripen_queue, take_back, take_due, take_ready,
 )
-from timers.times cimport AWARE, FLOAT, INT, NAIVE, turn_to_float, write_time
+from timers.times cimport FLOAT, INT, NAIVE, turn_to_float, write_time
 from timers.wheel cimport as_crowd
 
 cdef extern from "Python.h":
@@ -42,11 +42,11 @@ cdef object restless_error():
 
 
 cdef str name_of(uint8_t kind):
-    return ("aware datetime", "naive datetime", "float", "int")[kind]
+    return ("an aware datetime", "a naive datetime", "a float", "an int")[kind]
 
 
 cdef object mix_error(str what, uint8_t kind, str others, uint8_t held):
-    message = f"{what} is {'an' if kind in (AWARE, INT) else 'a'} {name_of(kind)}, and {others} {name_of(held)}s"
+    message = f"{what} is {name_of(kind)}, and {others} {name_of(held).partition(' ')[2]}s"
     if max(kind, held) <= NAIVE:
         message += ": can't compare offset-naive and offset-aware datetimes"
     return TypeError(message)
