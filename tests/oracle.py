@@ -55,13 +55,16 @@ class Oracle:
         return [self.tokens.pop(key) for key in self._take(now, limit)]
 
     def _find(self, instant: int, token: Any) -> int | None:
-        place = bisect_left(self.keys, instant << NUMBER_BITS)
+        """The earliest whose token is the given one, or else the earliest whose token equals it."""
+        place, equal = bisect_left(self.keys, instant << NUMBER_BITS), None
         while place < len(self.keys) and self.keys[place] >> NUMBER_BITS == instant:
             held = self.tokens[self.keys[place]]
-            if held is token or held == token:
+            if held is token:
                 return place
+            if equal is None and held == token:
+                equal = place
             place += 1
-        return None
+        return equal
 
     def contains(self, instant: int, token: Any) -> bool:
         return self._find(instant, token) is not None
