@@ -11,8 +11,8 @@ from timers.crowd cimport SEGMENT
 from timers.tokens cimport NOBODY, timers_drop, timers_keep
 from timers.wheel cimport (
     BATCH, BEYOND, CALM, DONE, FLOOD, STARVED, allot, as_bucket, as_crowd, as_wheel, check, crown, digit_for, earliest,
-    end_of, free, highest, insert_slowly, is_bucket, is_crowd, is_wheel, memory, prepare_crown, read, remove, ripen,
-    seek, share, split_root, take, withdraw,
+    end_of, free, highest, insert_slowly, is_bucket, is_crowd, is_wheel, memory, read, remove, ripen,
+    seek, share, split_root, take, uncrown, withdraw,
 )
 
 cdef enum:
@@ -56,31 +56,32 @@ cdef void relieve(Queue *queue) noexcept nogil:
     cdef uint32_t nearer = 0
     cdef uint32_t index
     cdef uint32_t left = 0
-    cdef Slot coarse = 0
-    cdef Chunk *ready = NULL
+    cdef Timer *timer
     memset(widths, 0, sizeof(widths))
     for index in range(heap.count):
         widths[high_bit(heap.entries[index].timer.deadline ^ base) + 1] += 1
     while nearer < (heap.count + 1) // 2:
         width += 1
         nearer += widths[width]
-    if prepare_crown(&queue.root, base ^ <uint64_t>1 << (width - 1), &coarse) < 0:
+    if crown(&queue.root, base ^ <uint64_t>1 << (width - 1)) < 0:
         return
     sort_heap(heap)
     for index in range(heap.count):
-        if reaches(coarse, heap.entries[index].timer.deadline):
-            if insert_slowly(&coarse, heap.entries[index].timer.deadline, heap.entries[index].timer.word, &ready) < 0:
-                free(coarse)
-                return
-            timers_keep(heap.entries[index].timer.word)
+        timer = &heap.entries[index].timer
+        if (reaches(queue.root, timer.deadline)
+                and insert_slowly(&queue.root, timer.deadline, timer.word, &queue.ready) < 0):
+            # What was taken over stands first again, in the order of the heap.
+            while index:
+                index -= 1
+                if reaches(queue.root, heap.entries[index].timer.deadline):
+                    withdraw(&queue.root, heap.entries[index].timer.deadline)
+            uncrown(&queue.root)
+            return
     for index in range(heap.count):
-        if reaches(coarse, heap.entries[index].timer.deadline):
-            timers_drop(heap.entries[index].timer.word)
-        else:
+        if not reaches(queue.root, heap.entries[index].timer.deadline):
             heap.entries[left] = heap.entries[index]
             left += 1
     heap.count = left
-    crown(&queue.root, coarse)
 
 
 cdef int unheap(Queue *queue) noexcept nogil:

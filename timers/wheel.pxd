@@ -20,7 +20,7 @@ taken as a whole, and sorted on its way out. One of FLOOD timers does not wait: 
 cheap, and what comes later goes straight to the finer slots.
 
 The root reaches as far as the timers that it was made for. What lies beyond is not its affair: `insert_slowly` says so, and
-timerqueue.pxd keeps it in the overflow heap, until it has the root `widen`ed. Within the tree a wheel too fine for
+timerqueue.pxd keeps it in the overflow heap, until it puts a coarser wheel on top, a `crown`. Within the tree a wheel too fine for
 a deadline gets a coarser one on top.
 
 Nodes may be shared with other trees, each node counting its owners. Whoever writes makes its own first what lies on the
@@ -85,10 +85,9 @@ cdef enum:
 cdef int insert_slowly(Slot *root, uint64_t deadline, size_t word, Chunk **ready) noexcept nogil
 # An ordered bucket for `count` timers, which the caller fills in order.
 cdef int allot(Slot *slot, size_t count) noexcept nogil
-# Make a wheel that reaches `deadline` and the root, which `crown` puts on top of it; or `free` gives it up.
-cdef int prepare_crown(Slot *root, uint64_t deadline, Slot *coarse) noexcept nogil
-cdef void crown(Slot *root, Slot coarse) noexcept nogil
-
+# Put a wheel on top of the root that reaches `deadline` too; and take it off again, while nothing else is in it.
+cdef int crown(Slot *root, uint64_t deadline) noexcept nogil
+cdef void uncrown(Slot *root) noexcept nogil
 # Take back the timer of a deadline that was inserted last, of a tree that was not shared since. Needs no memory.
 cdef size_t withdraw(Slot *root, uint64_t deadline) noexcept nogil
 

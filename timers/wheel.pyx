@@ -287,8 +287,11 @@ cdef void give_up(Wheel *wheel) noexcept nogil:
     PyMem_Free(wheel)
 
 
-cdef int cascade(Slot *slot, Timer *far, size_t *outliers) noexcept nogil:
-    """Move the timers of a bucket into a wheel that takes its place; up to `*outliers` far ones to an array."""
+cdef int cascade(Slot *slot, uint32_t limit, Timer *far, size_t *outliers) noexcept nogil:
+    """Move the timers of a bucket into a wheel that takes its place; up to `*outliers` far ones to an array.
+
+    `limit`: how many low bits may differ in the slot, at least one.
+    """
     cdef Chunk *newest = as_bucket(slot[0])
     cdef Chunk *chunk
     cdef Chunk *older
@@ -318,7 +321,7 @@ cdef int cascade(Slot *slot, Timer *far, size_t *outliers) noexcept nogil:
     bits = high_bit(count - beyond)
     bits = min(max(bits, <uint32_t>(NARROW + ROOMY)) - ROOMY, <uint32_t>WIDE)
     shift = width - bits if width > bits else 0
-    bits = min(bits, max(width, <uint32_t>NARROW))
+    bits = min(min(bits, max(width, <uint32_t>NARROW)), limit)
     wheel = new_wheel(middle, shift, bits)
     if wheel is NULL:
         return -1
@@ -369,28 +372,28 @@ cdef int cascade(Slot *slot, Timer *far, size_t *outliers) noexcept nogil:
     return 0
 
 
-cdef int split(Slot *slot) noexcept nogil:
+cdef int split(Slot *slot, uint32_t limit) noexcept nogil:
     cdef size_t outliers = 0
-    return cascade(slot, NULL, &outliers)
+    return cascade(slot, limit, NULL, &outliers)
 
 
 cdef int split_root(Slot *root, Timer *far, size_t *outliers) noexcept nogil:
-    return cascade(root, far, outliers)
+    return cascade(root, 64, far, outliers)
 
 
 # ---- insert
 
-cdef int prepare_crown(Slot *root, uint64_t deadline, Slot *coarse) noexcept nogil:
+cdef int crown(Slot *root, uint64_t deadline) noexcept nogil:
     cdef Wheel *wheel = coarser(as_wheel(root[0]), deadline, 64)
     if wheel is NULL:
         return -1
-    coarse[0] = <Slot>wheel + 1
+    hang(wheel, root[0])
+    root[0] = <Slot>wheel + 1
     return 0
 
 
-cdef void crown(Slot *root, Slot coarse) noexcept nogil:
-    hang(as_wheel(coarse), root[0])
-    root[0] = coarse
+cdef void uncrown(Slot *root) noexcept nogil:
+    prune(root)
 
 
 cdef int insert_slowly(Slot *root, uint64_t deadline, size_t word, Chunk **ready) noexcept nogil:
@@ -426,10 +429,10 @@ cdef int insert_slowly(Slot *root, uint64_t deadline, size_t word, Chunk **ready
     newest = as_bucket(slot[0])
     if newest is not NULL and bucket_count(newest) >= FLOOD:
         # Without memory it goes on growing.
-        if wheel is not NULL and not wheel.shift:
+        if not limit:
             if make_crowd(slot) == 0:
                 return insert_slowly(root, deadline, word, ready)
-        elif split(slot) == 0:
+        elif split(slot, limit) == 0:
             return insert_slowly(root, deadline, word, ready)
     was_ready = newest is ready[0] and newest is not NULL
     if was_ready:
@@ -506,8 +509,8 @@ cdef inline uint32_t count_due(Chunk *chunk, uint64_t now) noexcept nogil:
     return count
 
 
-cdef int ripen_slot(Slot *slot, uint64_t now, uint64_t end, bint single, Ripe *ripe) noexcept nogil:
-    """`end`: the last deadline of the slot. `single`: it is the only one, and due."""
+cdef int ripen_slot(Slot *slot, uint64_t now, uint64_t end, uint32_t limit, Ripe *ripe) noexcept nogil:
+    """`end`: the last deadline of the slot. `limit`: how many low bits may differ in it; 0: it has one deadline, and is due."""
     cdef Wheel *wheel
     cdef int digit
     cdef size_t left = ripe.most - ripe.count
@@ -517,9 +520,9 @@ cdef int ripen_slot(Slot *slot, uint64_t now, uint64_t end, bint single, Ripe *r
         return own_crowd(slot)
     if not is_wheel(slot[0]):
         count = bucket_count(as_bucket(slot[0]))
-        if end <= now and count <= left and (single or count <= BATCH):
+        if end <= now and count <= left and (not limit or count <= BATCH):
             ripe.count += count
-            if not single:
+            if limit:
                 ripe.largest = max(ripe.largest, count)
             return 0
         if count <= CHUNK:
@@ -527,17 +530,17 @@ cdef int ripen_slot(Slot *slot, uint64_t now, uint64_t end, bint single, Ripe *r
                 return -1
             ripe.count += min(left, <size_t>count_due(as_bucket(slot[0]), now))
             return 0
-        if single:
+        if not limit:
             ripe.count += left
             return make_crowd(slot)
-        if split(slot) < 0:
+        if split(slot, limit) < 0:
             return -1
     if own_wheel(slot) < 0:
         return -1
     wheel = as_wheel(slot[0])
     digit = next_occupied(wheel, 0)
     while digit >= 0 and ripe.count < ripe.most and first_of(wheel, digit) <= now:
-        if ripen_slot(&wheel.slots[digit], now, last_of(wheel, digit), wheel.shift == 0, ripe) < 0:
+        if ripen_slot(&wheel.slots[digit], now, last_of(wheel, digit), wheel.shift, ripe) < 0:
             return -1
         digit = next_occupied(wheel, digit + 1)
     return 0
@@ -547,7 +550,7 @@ cdef int ripen(Slot *root, uint64_t now, Ripe *ripe) noexcept nogil:
     ripe.count = ripe.largest = 0
     if not root[0] or not ripe.most:
         return 0
-    return ripen_slot(root, now, highest(root[0]), False, ripe)
+    return ripen_slot(root, now, highest(root[0]), 64, ripe)
 
 
 cdef struct Taking:
@@ -714,25 +717,25 @@ cdef uint64_t earliest(Slot *root, Chunk **ready) noexcept nogil:
     cdef Slot *slot = root
     cdef Wheel *wheel
     cdef bint own = True
-    cdef bint single = False
+    cdef uint32_t limit = 64
     ready[0] = NULL
     # Without memory it is found by looking at more, or what is ready not told.
     while True:
         if is_crowd(slot[0]):
             return as_crowd(slot[0]).deadline
         if not is_wheel(slot[0]):
-            if single:
+            if not limit:
                 return as_bucket(slot[0]).timers[0].deadline
             if bucket_count(as_bucket(slot[0])) <= CHUNK:
                 if not own or put_in_order(slot) < 0:
                     return lowest(as_bucket(slot[0]))
                 ready[0] = as_bucket(slot[0])
                 return ready[0].timers[0].deadline
-            if not own or split(slot) < 0:
+            if not own or split(slot, limit) < 0:
                 return lowest(as_bucket(slot[0]))
         own = own and own_wheel(slot) == 0
         wheel = as_wheel(slot[0])
-        single = wheel.shift == 0
+        limit = wheel.shift
         slot = &wheel.slots[next_occupied(wheel, 0)]
 
 
@@ -790,7 +793,7 @@ cdef inline bint is_lone(Slot slot) noexcept nogil:
     return as_bucket(slot).older is NULL and is_own(as_bucket(slot))
 
 
-cdef int prepare(Slot *slot, bint single) noexcept nogil:
+cdef int prepare(Slot *slot, uint32_t limit) noexcept nogil:
     """Bring a slot into a form in which one timer can be removed."""
     if is_crowd(slot[0]):
         return own_crowd(slot)
@@ -798,20 +801,20 @@ cdef int prepare(Slot *slot, bint single) noexcept nogil:
         return own_wheel(slot)
     if bucket_count(as_bucket(slot[0])) <= CHUNK:
         return one_chunk(slot)
-    return make_crowd(slot) if single else split(slot)
+    return split(slot, limit) if limit else make_crowd(slot)
 
 
 cdef int seek(Slot *root, uint64_t deadline, bint to_write, Place *place) noexcept nogil:
     cdef Slot *slot = root
     cdef Wheel *wheel
     cdef uint64_t digit
-    cdef bint single = False
+    cdef uint32_t limit = 64
     place.depth = 0
     place.own = True
     while slot[0]:
         if not to_write:
             place.own = place.own and is_lone(slot[0])
-        elif prepare(slot, single) < 0:
+        elif prepare(slot, limit) < 0:
             return STARVED
         place.path[place.depth] = slot
         place.depth += 1
@@ -821,7 +824,7 @@ cdef int seek(Slot *root, uint64_t deadline, bint to_write, Place *place) noexce
         digit = digit_for(wheel, deadline)
         if digit >= wheel.size:
             return False
-        single = wheel.shift == 0
+        limit = wheel.shift
         slot = &wheel.slots[<size_t>digit]
     return False
 
