@@ -312,6 +312,12 @@ cdef bint is_crowded(Spot *spot) noexcept nogil:
     return not spot.in_heap and (is_crowd(slot_of(spot)) or bucket_count(as_bucket(slot_of(spot))) > CHUNK)
 
 
+cdef Crowd *crowd_at(Spot *spot) noexcept nogil:
+    if spot.in_heap or not spot.place.own or not is_crowd(slot_of(spot)):
+        return NULL
+    return as_crowd(slot_of(spot))
+
+
 cdef bint next_at_spot(Queue *queue, Spot *spot, size_t *position, size_t *word) noexcept nogil:
     cdef Slot slot
     cdef Chunk *chunk
