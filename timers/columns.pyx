@@ -262,7 +262,8 @@ cdef bytes read_pandas(object ats, Kind *kind):
     dtype = ats.dtype
     aware = is_a(dtype, "pandas", "DatetimeTZDtype")
     if aware or is_a(dtype, "numpy", "dtype"):
-        deadlines = read_numpy(ats.values, kind)
+        # In UTC without a zone they are as they lie there.
+        deadlines = read_numpy(ats.array.tz_convert(None).to_numpy() if aware else ats.to_numpy(), kind)
         if kind[0] == AWARE and not aware:
             kind[0] = NAIVE
         return deadlines
