@@ -168,8 +168,8 @@ cdef bytes to_deadlines(const char *data, int64_t start, int64_t count, int64_t 
             if down == 1:
                 instant = number * up
             else:
-                # A fraction of a microsecond is rounded up; C rounds towards zero.
-                instant = number // down
+                # A fraction of a microsecond is rounded up; C rounds towards zero, and by a constant without a division.
+                instant = number // 1000 if down == 1000 else number // down
                 instant += number > instant * down
             deadlines[index] = pack(EPOCH + instant)
     return block
