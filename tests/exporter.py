@@ -83,7 +83,7 @@ class Exporter:
 
         def release(struct: int) -> None:
             self.releases[name] += 1
-            kind.from_address(struct).release = None  # type: ignore[attr-defined]
+            kind.from_address(struct).release = None
 
         return address(self.keep(RELEASE(release)))
 

@@ -77,6 +77,9 @@ class Own(tzinfo):
         self.asked += 1
         return timedelta(minutes=self.asked)
 
+    dst = utcoffset
+    tzname = utcoffset  # type: ignore[assignment]
+
 
 class Sub(zoneinfo.ZoneInfo):  # type: ignore[name-defined,misc]
     def utcoffset(self, at: Optional[datetime]) -> timedelta:

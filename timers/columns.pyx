@@ -168,7 +168,7 @@ cdef bytes to_deadlines(const char *data, int64_t start, int64_t count, int64_t 
             if down == 1:
                 instant = number * up
             else:
-                # A fraction of a microsecond is rounded up; C rounds towards zero, and by a constant without a division.
+                # A fraction of a microsecond is rounded up; C rounds towards zero. By a constant it need not divide.
                 instant = number // 1000 if down == 1000 else number // down
                 instant += number > instant * down
             deadlines[index] = pack(EPOCH + instant)
