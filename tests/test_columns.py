@@ -296,8 +296,8 @@ def stream_of(arrays: Callable[[Exporter], list[Any]], format: str = "tsu:UTC", 
     return lambda e: OfStream(e.stream(e.schema(format), arrays(e), **fields))
 
 
-def in_struct(*arguments: Any, child: Any, **fields: Any) -> Make:
-    return lambda e: OfArray(e.schema("+s", [e.schema("tsu:UTC")]), e.array(*arguments, [None], [child(e)], **fields))
+def in_struct(length: int, child: Make, **fields: Any) -> Make:
+    return lambda e: OfArray(e.schema("+s", [e.schema("tsu:UTC")]), e.array(length, [None], [child(e)], **fields))
 
 
 def without_children(exporter: Exporter, of_schema: bool) -> Any:
