@@ -51,7 +51,7 @@ setup(
                 extra_link_args=flags,
                 define_macros=macros,
             )
-            for name in ("wheel", "notifier")
+            for name in ("columns", "boxes", "crowd", "wheel", "timerqueue", "timerset", "pending", "copies", "state", "notifier")
         ],
         compiler_directives={
             "language_level": 3,

@@ -16,7 +16,7 @@ from tests.proof import killers
 from tests.proof.builds import ROOT, Build, Failed, Quick, fresh
 from tests.proof.pool import progress
 
-FILES = ("timers/wheel.pyx", "timers/wheel.pxd", "timers/instant.pxd")
+FILES = ("timers/wheel.pyx", "timers/wheel.pxd", "timers/times.pxd")
 PATIENCE = 100
 
 # Operators stand between spaces; casts, pointers and unary signs do not. A comparison moves by one: its opposite would
