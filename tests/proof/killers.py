@@ -244,10 +244,11 @@ def blocks() -> None:
 
 
 def shapes() -> None:
-    inside = window.load(INSIDE)
-    for name, test in vars(test_wheel).items():
-        if name.startswith("test_"):
-            test(inside)
+    inside = window.look(INSIDE)
+    for tests in (test_wheel,):
+        for name, test in vars(tests).items():
+            if name.startswith("test_"):
+                test(inside)
 
 
 def limit() -> None:
