@@ -50,7 +50,8 @@ def bytes_of(shape: Any) -> int:
         return sum(HEAD + chunk.capacity * TIMER for chunk in shape)
     if is_crowd(shape):
         # Its array of segments has room for all of them, to begin with.
-        return CROWD + sum(WORD + SEGMENT + segment.capacity * WORD for segment in shape.segments)
+        words: int = sum(segment.capacity for segment in shape.segments)
+        return CROWD + len(shape.segments) * (WORD + SEGMENT) + words * WORD
     size: int = shape.size
     return WHEEL + size * SLOT + sum(map(bytes_of, shape.slots.values()))
 
