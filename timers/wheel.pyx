@@ -256,8 +256,16 @@ cdef uint64_t typical(Chunk *chunk) noexcept nogil:
     return sort(few, chunk.count, difference, sorted)[chunk.count // 2].deadline
 
 
+cdef void give_back(Chunk *chunk) noexcept nogil:
+    """Free the chunks of a bucket that has no timers yet."""
+    cdef Chunk *older
+    while chunk is not NULL:
+        older = chunk.older
+        PyMem_Free(chunk)
+        chunk = older
+
+
 cdef int allot(Slot *slot, size_t count) noexcept nogil:
-    """A bucket with room for `count` timers, which counts them already."""
     cdef Chunk *chunk = NULL
     cdef Chunk *newer
     cdef uint32_t part
@@ -265,25 +273,20 @@ cdef int allot(Slot *slot, size_t count) noexcept nogil:
         part = <uint32_t>min(<size_t>CHUNK, count)
         newer = new_chunk(chunk, part)
         if newer is NULL:
-            break
+            give_back(chunk)
+            return -1
         chunk = newer
         chunk.count = <unsigned char>part
         count -= part
     slot[0] = <Slot>chunk
-    return -1 if count else 0
+    return 0
 
 
 cdef void give_up(Wheel *wheel) noexcept nogil:
     """Free a wheel of buckets that have no timers yet."""
     cdef uint32_t digit
-    cdef Chunk *chunk
-    cdef Chunk *older
     for digit in range(wheel.size):
-        chunk = as_bucket(wheel.slots[digit])
-        while chunk is not NULL:
-            older = chunk.older
-            PyMem_Free(chunk)
-            chunk = older
+        give_back(as_bucket(wheel.slots[digit]))
     PyMem_Free(wheel)
 
 
