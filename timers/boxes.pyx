@@ -104,7 +104,8 @@ cdef Boxes copy_boxes(Boxes boxes):
     twin.free = <uint32_t *>PyMem_Malloc(max(boxes.room, <uint32_t>1) * sizeof(uint32_t))
     if twin.free is NULL:
         raise MemoryError
-    memcpy(twin.free, boxes.free, boxes.waiting * sizeof(uint32_t))
+    if boxes.waiting:
+        memcpy(twin.free, boxes.free, boxes.waiting * sizeof(uint32_t))
     twin.waiting = boxes.waiting
     twin.room = boxes.room
     return twin

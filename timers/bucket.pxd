@@ -102,12 +102,14 @@ cdef inline void leave_bucket(Chunk *newest) noexcept nogil:
 cdef inline Chunk *copy_chunk(Chunk *chunk, uint32_t capacity) noexcept nogil:
     """A twin of a chunk, on top of the same older ones; NULL without memory."""
     cdef Chunk *twin
-    if chunk.older is not NULL and not join_owners(&chunk.older.owners):
-        return NULL
-    twin = new_chunk(chunk.older, capacity)
+    cdef Chunk *older = chunk.older
+    if older is not NULL and not join_owners(&older.owners):
+        older = copy_chunk(older, older.capacity)
+        if older is NULL:
+            return NULL
+    twin = new_chunk(older, capacity)
     if twin is NULL:
-        if chunk.older is not NULL:
-            leave_owner(&chunk.older.owners)
+        leave_bucket(older)
         return NULL
     memcpy(twin.timers, chunk.timers, chunk.count * sizeof(Timer))
     keep_all(twin.timers, chunk.count)

@@ -38,22 +38,29 @@ cdef void leave_segment(Segment *segment) noexcept nogil:
         PyMem_Free(segment)
 
 
-cdef Segment *own_segment(Crowd *crowd, size_t number) noexcept nogil:
-    """The segment, which may then be written to; NULL without memory."""
-    cdef Segment *segment = crowd.segments[number]
-    cdef Segment *twin
+cdef Segment *copy_segment(Segment *segment) noexcept nogil:
+    """NULL without memory."""
+    cdef Segment *twin = <Segment *>PyMem_Malloc(segment_size(segment.capacity))
     cdef uint32_t index
-    if owners_of(&segment.owners) == 1:
-        return segment
-    twin = <Segment *>PyMem_Malloc(segment_size(segment.capacity))
     if twin is NULL:
         return NULL
     memcpy(twin, segment, segment_size(segment.used) if segment.used else sizeof(Segment))
     twin.owners = 1
     for index in range(twin.used):
         timers_keep(twin.words[index])
-    leave_segment(segment)
-    crowd.segments[number] = twin
+    return twin
+
+
+cdef Segment *own_segment(Crowd *crowd, size_t number) noexcept nogil:
+    """The segment, which may then be written to; NULL without memory."""
+    cdef Segment *segment = crowd.segments[number]
+    cdef Segment *twin
+    if owners_of(&segment.owners) == 1:
+        return segment
+    twin = copy_segment(segment)
+    if twin is not NULL:
+        leave_segment(segment)
+        crowd.segments[number] = twin
     return twin
 
 
@@ -136,11 +143,13 @@ cdef Crowd *copy_crowd(Crowd *crowd) noexcept nogil:
         PyMem_Free(twin)
         return NULL
     for number in range(segments_of(crowd) - gone):
-        if not join_owners(&crowd.segments[gone + number].owners):
-            twin.end = number * SEGMENT
-            leave_crowd(twin)
-            return NULL
         twin.segments[number] = crowd.segments[gone + number]
+        if not join_owners(&twin.segments[number].owners):
+            twin.segments[number] = copy_segment(twin.segments[number])
+            if twin.segments[number] is NULL:
+                twin.end = number * SEGMENT
+                leave_crowd(twin)
+                return NULL
     twin.live = crowd.live
     twin.start = crowd.start - gone * SEGMENT
     twin.end = crowd.end - gone * SEGMENT

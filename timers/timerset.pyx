@@ -321,7 +321,10 @@ cdef bint move(TimerSet self, uint64_t at, uint8_t kind, object token, uint64_t 
         locate(self, at, kind, held, &spot)
         discard(self, &spot)
     except:
-        release(self, take_back(&self.queue, new_at))
+        # Where it was put: an int among floats is one.
+        deadline = new_at
+        check_kind(self, &deadline, new_kind, "new_at")
+        release(self, take_back(&self.queue, deadline))
         self.soonest = None
         raise
     return True

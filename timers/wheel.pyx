@@ -256,8 +256,17 @@ cdef uint64_t typical(Chunk *chunk) noexcept nogil:
     return sort(few, chunk.count, difference, sorted)[chunk.count // 2].deadline
 
 
+cdef void free_bare(Chunk *chunk) noexcept nogil:
+    """Free a bucket that has no timers yet."""
+    cdef Chunk *older
+    while chunk is not NULL:
+        older = chunk.older
+        PyMem_Free(chunk)
+        chunk = older
+
+
 cdef int allot(Slot *slot, size_t count) noexcept nogil:
-    """A bucket with room for `count` timers, which counts them already."""
+    """A bucket with room for `count` timers, which counts them already; nothing without memory."""
     cdef Chunk *chunk = NULL
     cdef Chunk *newer
     cdef uint32_t part
@@ -265,25 +274,20 @@ cdef int allot(Slot *slot, size_t count) noexcept nogil:
         part = <uint32_t>min(<size_t>CHUNK, count)
         newer = new_chunk(chunk, part)
         if newer is NULL:
-            break
+            free_bare(chunk)
+            return -1
         chunk = newer
         chunk.count = <unsigned char>part
         count -= part
     slot[0] = <Slot>chunk
-    return -1 if count else 0
+    return 0
 
 
 cdef void give_up(Wheel *wheel) noexcept nogil:
     """Free a wheel of buckets that have no timers yet."""
     cdef uint32_t digit
-    cdef Chunk *chunk
-    cdef Chunk *older
     for digit in range(wheel.size):
-        chunk = as_bucket(wheel.slots[digit])
-        while chunk is not NULL:
-            older = chunk.older
-            PyMem_Free(chunk)
-            chunk = older
+        free_bare(as_bucket(wheel.slots[digit]))
     PyMem_Free(wheel)
 
 
@@ -325,6 +329,9 @@ cdef int cascade(Slot *slot, uint32_t limit, Timer *far, size_t *outliers) noexc
     wheel = new_wheel(middle, shift, bits)
     if wheel is NULL:
         return -1
+    # A wheel of few bits may reach some that were to be left out.
+    for index in range(width + 1, shift + bits + 1):
+        beyond -= widths[index]
     memset(needs, 0, sizeof(needs))
     chunk = newest
     while chunk is not NULL:
