@@ -326,6 +326,10 @@ cdef int cascade(Slot *slot, uint32_t limit, Timer *far, size_t *outliers) noexc
     bits = min(max(bits, <uint32_t>(NARROW + ROOMY)) - ROOMY, <uint32_t>WIDE)
     shift = width - bits if width > bits else 0
     bits = min(min(bits, max(width, <uint32_t>NARROW)), limit)
+    # Few slots may reach farther than they need to.
+    while width < shift + bits:
+        width += 1
+        beyond -= widths[width]
     wheel = new_wheel(middle, shift, bits)
     if wheel is NULL:
         return -1
