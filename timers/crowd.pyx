@@ -364,6 +364,7 @@ cdef struct Index:
     size_t done         # positions from here on are not indexed yet
     size_t room         # for so many positions
     size_t asked        # tokens with an equality of their own
+    uint64_t serial     # of the boxes that the tokens lie in
     int bits
     Table same
     Table equal
@@ -496,7 +497,7 @@ cdef int compact(Crowd *crowd) noexcept nogil:
     return 0
 
 
-cdef int bring_up_to_date(Crowd *crowd, PyObject **boxes) except -1:
+cdef int bring_up_to_date(Crowd *crowd, PyObject **boxes, uint64_t serial) except -1:
     """Index what has come since the last search."""
     cdef Index *index = crowd.index
     cdef Ring *ring
@@ -504,7 +505,7 @@ cdef int bring_up_to_date(Crowd *crowd, PyObject **boxes) except -1:
     cdef int64_t found
     cdef PyObject *token
     cdef Nature nature
-    if index is not NULL and crowd.end > index.room:
+    if index is not NULL and (crowd.end > index.room or index.serial != serial):
         free_index(index)
         index = crowd.index = NULL
     if index is NULL:
@@ -513,6 +514,7 @@ cdef int bring_up_to_date(Crowd *crowd, PyObject **boxes) except -1:
         index = new_index(crowd.end + crowd.end // 2)
         if index is NULL:
             raise MemoryError
+        index.serial = serial
         crowd.index = index
     index.done = max(index.done, crowd.start)
     while index.done < crowd.end:
@@ -534,13 +536,13 @@ cdef int bring_up_to_date(Crowd *crowd, PyObject **boxes) except -1:
     return 0
 
 
-cdef int64_t crowd_find(Crowd *crowd, PyObject *token, PyObject **boxes) except STARVED:
+cdef int64_t crowd_find(Crowd *crowd, PyObject *token, PyObject **boxes, uint64_t serial) except STARVED:
     cdef Nature nature = nature_of(token)
     cdef Ring *ring
     cdef int64_t found
     if crowd.end >= SPENT - 1:
         return ASK
-    bring_up_to_date(crowd, boxes)
+    bring_up_to_date(crowd, boxes, serial)
     cdef Index *index = crowd.index
     found = look_up(crowd, &index.same, index.bits, identity_hash(token), token, False, boxes, &ring)
     if found >= 0:

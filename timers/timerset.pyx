@@ -249,6 +249,7 @@ cdef bint locate(TimerSet self, uint64_t at, uint8_t kind, object token, Spot *s
             position = crowd_find(
                 as_crowd(spot.place.path[spot.place.depth - 1][0]), <PyObject *>token,
                 (<PyListObject *>self.boxes.items).ob_item if self.boxes is not None else NULL,
+                self.boxes.serial if self.boxes is not None else 0,
             )
             if position != ASK:
                 spot.place.position = <size_t>position

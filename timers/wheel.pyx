@@ -333,9 +333,6 @@ cdef int cascade(Slot *slot, uint32_t limit, Timer *far, size_t *outliers) noexc
     wheel = new_wheel(middle, shift, bits)
     if wheel is NULL:
         return -1
-    # A wheel of few bits may reach some that were to be left out.
-    for index in range(width + 1, shift + bits + 1):
-        beyond -= widths[index]
     memset(needs, 0, sizeof(needs))
     chunk = newest
     while chunk is not NULL:
