@@ -571,10 +571,12 @@ class Stage:
 
     def adopt(self, notifier: Any, oracle: Oracle) -> None:
         """The very tokens of a copy, which may be other objects: identity decides what is cancelled."""
-        if self.config.tokens not in CHANGEABLE:
-            tokens = [token for _, token in notifier]
-            self.same(tokens, [oracle.tokens[key] for key in oracle.keys])
-            oracle.tokens = dict(zip(oracle.keys, tokens))
+        tokens = [token for _, token in notifier]
+        self.same(tokens, [oracle.tokens[key] for key in oracle.keys])
+        for key, token in zip(oracle.keys, tokens):
+            # Lists are changed in place, the notifier's and the oracle's each by itself.
+            if type(token) is not list:
+                oracle.tokens[key] = token
 
     def switch(self, number: int) -> None:
         if self.others:
