@@ -378,7 +378,7 @@ def test_no_state_at_all(state: Any) -> None:
 
 def test_versions_of_the_future_are_named() -> None:
     for _, state in good_states():
-        for version in (0, 4, 2**31, 2**64, 2**80, -1):
+        for version in (0, FORMAT + 1, 2**31, 2**64, 2**80, -1):
             n: MultiNotifier[Any] = MultiNotifier([(NOON, 1)])
             with pytest.raises(ValueError, match="version"):
                 n.__setstate__((version, *state[1:]))

@@ -249,8 +249,9 @@ cdef object to_unit(object numpy, object ats, Meaning *meaning):
     up, down = up * many // gcd(many, down), down // gcd(many, down)
     if (up > 1 and down > 1) or up > LAST:
         # Nobody has such arrays: Python's integers, which cannot wrap around, are fast enough.
-        instants = [-(-number * up // down) for number in ats.view("i8").tolist()]
-        bounded = [max(-LAST, min(instant, LAST)) for instant in instants]
+        bounded = []
+        for number in ats.view("i8").tolist():
+            bounded.append(max(-LAST, min(-(-number * up // down), LAST)))
         ats = numpy.where(numpy.isnat(ats), ats.view("i8"), numpy.array(bounded, "i8")).view("M8[us]")
         up = down = 1
     set_unit(meaning, up, down)

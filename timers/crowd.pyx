@@ -41,6 +41,7 @@ cdef void leave_segment(Segment *segment) noexcept nogil:
 
 
 cdef Segment *copy_segment(Segment *segment) noexcept nogil:
+    """NULL without memory."""
     cdef Segment *twin = <Segment *>PyMem_Malloc(segment_size(segment.capacity))
     cdef uint32_t index
     if twin is not NULL:
@@ -366,6 +367,7 @@ cdef struct Table:
 cdef struct Index:
     size_t room         # for so many positions
     size_t asked        # tokens that must be asked, of those in `equal`
+    uint64_t serial     # of the boxes that the tokens lie in
     int bits
     Table same          # by identity
     Table equal         # by value: made when a token is not found by identity
@@ -491,9 +493,9 @@ cdef int compact(Crowd *crowd) noexcept nogil:
     return 0
 
 
-cdef int make_index(Crowd *crowd) except -1:
-    """Unless there is one with room for all positions."""
-    if crowd.index is not NULL and crowd.end > crowd.index.room:
+cdef int make_index(Crowd *crowd, uint64_t serial) except -1:
+    """Unless there is one for these boxes, with room for all positions."""
+    if crowd.index is not NULL and (crowd.end > crowd.index.room or crowd.index.serial != serial):
         free_index(crowd.index)
         crowd.index = NULL
     if crowd.index is NULL:
@@ -502,6 +504,7 @@ cdef int make_index(Crowd *crowd) except -1:
         crowd.index = <Index *>PyMem_Calloc(1, sizeof(Index))
         if crowd.index is NULL:
             raise MemoryError
+        crowd.index.serial = serial
         crowd.index.room = crowd.end + crowd.end // 2
         crowd.index.bits = high_bit(crowd.index.room) + 2
     return 0
@@ -560,11 +563,11 @@ cdef int64_t find_equal(Crowd *crowd, PyObject *token, PyObject **boxes) except 
     return look_up(crowd, table, index.bits, value_hash(PyObject_Hash(<object>token)), token, True, boxes, &ring)
 
 
-cdef int64_t crowd_find(Crowd *crowd, PyObject *token, PyObject **boxes) except STARVED:
+cdef int64_t crowd_find(Crowd *crowd, PyObject *token, PyObject **boxes, uint64_t serial) except STARVED:
     cdef int64_t found
     if crowd.end >= SPENT - 1:
         return ASK
-    make_index(crowd)
+    make_index(crowd, serial)
     found = find_same(crowd, token, boxes)
     if found == NOWHERE:
         found = find_equal(crowd, token, boxes)

@@ -56,6 +56,7 @@ cdef void relieve(Queue *queue) noexcept nogil:
     cdef uint32_t nearer = 0
     cdef uint32_t index
     cdef uint32_t left = 0
+    cdef Slot top
     cdef Timer *timer
     memset(widths, 0, sizeof(widths))
     for index in range(heap.count):
@@ -65,6 +66,7 @@ cdef void relieve(Queue *queue) noexcept nogil:
         nearer += widths[width]
     if crown(&queue.root, base ^ <uint64_t>1 << (width - 1)) < 0:
         return
+    top = queue.root
     sort_heap(heap)
     for index in range(heap.count):
         timer = &heap.entries[index].timer
@@ -75,7 +77,9 @@ cdef void relieve(Queue *queue) noexcept nogil:
                 index -= 1
                 if reaches(queue.root, heap.entries[index].timer.deadline):
                     withdraw(&queue.root, heap.entries[index].timer.deadline)
-            uncrown(&queue.root)
+            # It has gone with the last of them, if there were some.
+            if queue.root == top:
+                uncrown(&queue.root)
             return
     for index in range(heap.count):
         if not reaches(queue.root, heap.entries[index].timer.deadline):

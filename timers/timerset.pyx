@@ -237,17 +237,13 @@ cdef bint locate(TimerSet self, uint64_t at, uint8_t kind, object token, Spot *s
             check_kind(self, &deadline, kind, "at")
         if not self.queue.count or deadline < self.queue.next:
             return False
-        found = find_spot(&self.queue, deadline, False, spot)
-        if found and is_crowded(spot) and crowd_at(spot) is NULL:
-            found = find_spot(&self.queue, deadline, True, spot)
-        if found < 0:
-            raise MemoryError
-        if not found:
+        if not go_to(self, deadline, spot):
             return False
         if is_crowded(spot):
             position = crowd_find(
                 crowd_at(spot), <PyObject *>token,
                 (<PyListObject *>self.boxes.items).ob_item if self.boxes is not None else NULL,
+                self.boxes.serial if self.boxes is not None else 0,
             )
             if position != ASK:
                 spot.place.position = <size_t>position
@@ -258,6 +254,16 @@ cdef bint locate(TimerSet self, uint64_t at, uint8_t kind, object token, Spot *s
         if found >= 0:
             return found
     raise restless_error()
+
+
+cdef bint go_to(TimerSet self, uint64_t deadline, Spot *spot) except -1:
+    """Find the spot of a deadline, in a form that is quickly searched; False if there is none."""
+    cdef int found = find_spot(&self.queue, deadline, False, spot)
+    if found and is_crowded(spot) and crowd_at(spot) is NULL:
+        found = find_spot(&self.queue, deadline, True, spot)
+    if found < 0:
+        raise MemoryError
+    return found
 
 
 cdef bint is_there(TimerSet self, Spot *spot, object token) noexcept:
@@ -272,18 +278,35 @@ cdef bint is_there(TimerSet self, Spot *spot, object token) noexcept:
     return False
 
 
+cdef size_t nth_at_spot(TimerSet self, Spot *spot, size_t number) noexcept:
+    """The position of one of a spot's timers, which are more than `number`."""
+    cdef size_t position = 0
+    cdef size_t word
+    while next_at_spot(&self.queue, spot, &position, &word) and number:
+        position += 1
+        number -= 1
+    return position
+
+
 cdef int ask(TimerSet self, Spot *spot, object token) except -2:
     """Find the oldest timer with an equal token; -1 where the timers changed meanwhile."""
     cdef uint64_t version = self.version
     cdef uint32_t moves = self.queue.moves
     cdef size_t position = 0
+    cdef size_t asked = 0
     cdef size_t word
     cdef bint same
     while next_at_spot(&self.queue, spot, &position, &word):
         candidate = token_of(self, word)
         same = PyObject_RichCompareBool(candidate, token, Py_EQ)
-        if self.version != version or self.queue.moves != moves:
+        if self.version != version:
             return -1
+        if self.queue.moves != moves:
+            # The same timers in the same order, but elsewhere, or shared.
+            go_to(self, spot.deadline, spot)
+            moves = self.queue.moves
+            position = nth_at_spot(self, spot, asked)
+        asked += 1
         if same:
             spot.place.position = position
             return True
@@ -325,7 +348,10 @@ cdef bint move(TimerSet self, uint64_t at, uint8_t kind, object token, uint64_t 
             find_again(self, crowd, at, kind, held, &spot)
         discard(self, &spot)
     except:
-        release(self, take_back(&self.queue, new_at))
+        # Where it was put: an int among floats is one.
+        deadline = new_at
+        check_kind(self, &deadline, new_kind, "new_at")
+        release(self, take_back(&self.queue, deadline))
         self.soonest = None
         raise
     return True
@@ -409,13 +435,19 @@ cdef void exchange(TimerSet self, TimerSet fresh) noexcept:
 
 cdef int check_timers(TimerSet self) except -1:
     cdef const char *broken = check_queue(&self.queue)
-    cdef size_t boxed_tokens = 0
+    cdef size_t held = in_use(self.boxes) if self.boxes is not None else 0
+    cdef size_t boxed_words = 0
+    cdef size_t index
+    cdef Timer *timers
     assert broken is NULL, (<bytes>broken).decode()
-    tokens = survey(self)[1]
-    if self.boxes is not None:
-        for token in tokens:
-            boxed_tokens += not is_plain(token)
-        assert in_use(self.boxes) == boxed_tokens, "boxes: more or fewer are in use than tokens need"
+    timers = <Timer *>PyMem_Malloc(max(self.queue.count, <size_t>1) * sizeof(Timer))
+    if timers is NULL or read_queue(&self.queue, self.queue.count, timers) < 0:
+        PyMem_Free(timers)
+        raise MemoryError
+    for index in range(self.queue.count):
+        boxed_words += is_boxed(timers[index].word)
+    PyMem_Free(timers)
+    assert held == boxed_words, "boxes: more or fewer are in use than timers need"
     if self.soonest is not None:
         assert self.soonest == write_time(self.queue.next, self.queue.kind), "soonest: not the time of what is next"
     return 0
