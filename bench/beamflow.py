@@ -36,7 +36,7 @@ from bench.access import TIMEOUT, Request
 from timers import MultiNotifier
 
 
-class Sessions(beam.DoFn):  # type: ignore[misc]
+class Sessions(beam.DoFn):
     """Every request has a timer at its timeout, so the requests may come in any order.
 
     When a timer is due, the watermark has passed its timeout, and every request before that is known.
@@ -56,7 +56,7 @@ class Sessions(beam.DoFn):  # type: ignore[misc]
         timers.notify_at(element[1] + TIMEOUT, None)
         keep(timers, pending, wake)
 
-    @on_timer(WAKE)  # type: ignore[untyped-decorator]
+    @on_timer(WAKE)
     def ended(
         self,
         client: Any = beam.DoFn.KeyParam,
@@ -79,7 +79,7 @@ class Sessions(beam.DoFn):  # type: ignore[misc]
         keep(timers, pending, wake)
 
 
-def stamped(request: Request) -> TimestampedValue:
+def stamped(request: Request) -> Any:
     at, client = request
     return TimestampedValue((client, at), at.timestamp())
 

@@ -106,7 +106,7 @@ def moment(timestamp: Timestamp) -> datetime:
 
 
 def keep(notifier: Notifier, state: ReadModifyWriteRuntimeState, timer: BaseTimer) -> None:
-    """What ends a call of the `DoFn`: write the notifier to its state and set its timer, or clear both if none is pending."""
+    """The end of a call of the `DoFn`: the notifier is its new state and sets its timer; an empty one clears both."""
     at = wake_at(notifier)
     if at is None:
         state.clear()
@@ -116,7 +116,7 @@ def keep(notifier: Notifier, state: ReadModifyWriteRuntimeState, timer: BaseTime
         timer.set(at)
 
 
-class NotifierCoder(Coder):  # type: ignore[misc]
+class NotifierCoder(Coder):
     """Notifiers as Beam's state: their pickle, a few bytes a timer and the tokens.
 
     >>> from timers import MultiNotifier
