@@ -4,6 +4,7 @@ import copy
 import math
 import pickle
 import random
+import re
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -129,6 +130,21 @@ def test_coder() -> None:
     assert len(encoded) < len(pickle.dumps(heap)) / 2
     assert coder == NotifierCoder() and hash(coder) == hash(NotifierCoder())
     assert pickle.loads(pickle.dumps(coder)) == coder
+    assert coder.decode(coder.encode(MultiNotifier())).next_at() is None
+    assert len(encoded) < len(pickle.dumps(notifier, 5)) - 25, "it names no class"
+    # What pickle wrote is read too, and a subclass stays one.
+    assert list(coder.decode(pickle.dumps(notifier))) == list(notifier)
+    assert type(coder.decode(coder.encode(Named([(START, "token")])))) is Named
+
+
+class Named(MultiNotifier[str]):
+    pass
+
+
+def test_the_example_of_the_readme() -> None:
+    blocks = re.findall(r"```py\n(.*?)```", (Path(__file__).parents[1] / "README.md").read_text(), re.S)
+    (example,) = [block for block in blocks if "apache_beam" in block]
+    exec(example, {})
 
 
 def test_the_module_says_what_it_needs() -> None:

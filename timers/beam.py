@@ -34,9 +34,12 @@ to the exact microsecond would come back too early, find nothing due and set its
 up: a timer is at most a millisecond late, and never early. Times finer than a millisecond belong into the element.
 """
 
+import copyreg
 import pickle
 from datetime import datetime, timedelta, timezone
 from typing import Any, Optional, Protocol
+
+from timers.notifier import MultiNotifier
 
 try:
     from apache_beam.coders import Coder
@@ -57,6 +60,8 @@ BEHIND = timezone(MICROSECOND - timedelta(days=1))
 VERY_LAST = datetime.max.replace(tzinfo=BEHIND)
 # The newest that every supported Python reads.
 PROTOCOL = 5
+# How a notifier that is of no subclass is made before its state is set.
+PLAIN = (getattr(copyreg, "__newobj__"), (MultiNotifier,))  # noqa: B009
 
 
 class Notifier(Protocol):
@@ -117,7 +122,9 @@ def keep(notifier: Notifier, state: ReadModifyWriteRuntimeState, timer: BaseTime
 
 
 class NotifierCoder(Coder):
-    """Notifiers as Beam's state: their pickle, a few bytes a timer and the tokens.
+    """Notifiers as Beam's state: the state of their pickle, a few bytes a timer and the tokens.
+
+    It names no class where that is `MultiNotifier` itself; anything else is pickled whole.
 
     >>> from timers import MultiNotifier
     >>> coder = NotifierCoder()
@@ -126,10 +133,17 @@ class NotifierCoder(Coder):
     """
 
     def encode(self, value: Any) -> bytes:
-        return pickle.dumps(value, PROTOCOL)
+        parts = value.__reduce_ex__(PROTOCOL)
+        bare = type(value) is MultiNotifier and parts[:2] == PLAIN and type(parts[2]) is tuple
+        return pickle.dumps(parts[2] if bare else value, PROTOCOL)
 
     def decode(self, encoded: bytes) -> Any:
-        return pickle.loads(encoded)
+        loaded = pickle.loads(encoded)
+        if type(loaded) is not tuple:
+            return loaded
+        notifier: MultiNotifier[Any] = MultiNotifier()
+        notifier.__setstate__(loaded)
+        return notifier
 
     def to_type_hint(self) -> Any:
         return Any
