@@ -27,7 +27,19 @@ except ImportError as error:
     sys.exit(f"{error}: the tools need an extra: pip install -e '.[proof]'")
 
 from tests import driver
-from tests.proof import allocations, boundaries, faults, leaks, lines, mutants, reentry, snapshots, states, threads, warned
+from tests.proof import (
+    allocations,
+    boundaries,
+    faults,
+    leaks,
+    lines,
+    mutants,
+    reentry,
+    snapshots,
+    states,
+    threads,
+    warned,
+)
 from tests.proof.builds import Build, Failed, Low, Raced, Sanitized, fresh
 
 console = Console()
