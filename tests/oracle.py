@@ -7,19 +7,19 @@ from bisect import bisect_left, insort
 from collections.abc import Iterable
 from typing import Any
 
-# A key is the instant in microseconds above, and the number of the insertion below.
+# A key is the instant above, and the number of the insertion below.
 NUMBER_BITS = 40
 
 
 class Oracle:
-    """Speaks instants (microseconds from year 1) where the notifier speaks datetimes."""
+    """Speaks integers in the order of time where the notifier speaks datetimes or numbers."""
 
     def __init__(self) -> None:
         self.keys: list[int] = []
         self.tokens: dict[int, Any] = {}
         self.number = 0
-        # Of the pending timers, or of the last that were.
-        self.naive = False
+        # Of time: of the pending timers, or of the last that were.
+        self.kind = "aware"
         # Moves with every change that an iterator must notice.
         self.changes = 0
 
@@ -97,5 +97,5 @@ class Oracle:
         twin = Oracle()
         twin.keys = self.keys[:]
         twin.tokens = copy.deepcopy(self.tokens) if deep else self.tokens.copy()
-        twin.number, twin.naive = self.number, self.naive
+        twin.number, twin.kind = self.number, self.kind
         return twin

@@ -8,7 +8,7 @@ A box that is given back waits on a stack, which has room for all boxes before t
 """
 
 from cpython.object cimport PyObject
-from libc.stdint cimport uint32_t
+from libc.stdint cimport uint32_t, uint64_t
 
 cdef extern from "Python.h":
     ctypedef struct PyListObject:
@@ -20,6 +20,7 @@ cdef class Boxes:
     cdef uint32_t *free     # the numbers of the free ones
     cdef uint32_t waiting   # how many these are
     cdef uint32_t room      # for so many
+    cdef uint64_t serial    # no two have the same, and none has 0
 
 
 # Whether a token may lie in the tree itself.

@@ -12,6 +12,20 @@ cdef extern from "Python.h":
     int PyList_SetSlice(object list, Py_ssize_t low, Py_ssize_t high, void *items)
     void PyErr_Clear() noexcept
 
+cdef extern from *:
+    """
+    #include <stdint.h>
+    static uint64_t timers_serials;
+    #if !defined(Py_GIL_DISABLED)
+      #define timers_next_serial() (++timers_serials)
+    #elif defined(_MSC_VER)
+      #define timers_next_serial() ((uint64_t)_InterlockedIncrement64((long long *)&timers_serials))
+    #else
+      #define timers_next_serial() __atomic_add_fetch(&timers_serials, 1, __ATOMIC_RELAXED)
+    #endif
+    """
+    uint64_t timers_next_serial() noexcept
+
 import_datetime()
 
 cdef enum:
@@ -50,6 +64,7 @@ cdef bint is_plain_part(object token, int depth, int *parts) noexcept:
 cdef class Boxes:
     def __cinit__(self):
         self.items = [None]
+        self.serial = timers_next_serial()
 
     def __dealloc__(self):
         PyMem_Free(self.free)
@@ -104,7 +119,8 @@ cdef Boxes copy_boxes(Boxes boxes):
     twin.free = <uint32_t *>PyMem_Malloc(max(boxes.room, <uint32_t>1) * sizeof(uint32_t))
     if twin.free is NULL:
         raise MemoryError
-    memcpy(twin.free, boxes.free, boxes.waiting * sizeof(uint32_t))
+    if boxes.waiting:
+        memcpy(twin.free, boxes.free, boxes.waiting * sizeof(uint32_t))
     twin.waiting = boxes.waiting
     twin.room = boxes.room
     return twin

@@ -11,7 +11,7 @@ wanted, its bucket becomes a crowd: the words alone, in segments, from the oldes
 A copy of a crowd shares its segments; a segment that is written to becomes the crowd's own.
 
 An *index* is made by the first search, and given back with the crowd: two hash tables of positions, by identity
-and by value. The positions of one key form a ring, from the oldest to the youngest and round; a table holds the youngest,
+and by value. It holds for the boxes that it was made with: a crowd may come to another notifier, a deep copy. The positions of one key form a ring, from the oldest to the youngest and round; a table holds the youngest,
 so that both ends are at hand. What is gone is unlinked when it is met.
 
 Invariants (`check` in wheel.pyx verifies each by name):
@@ -84,7 +84,7 @@ cdef enum:
     STARVED = -3
 
 # The position of the oldest timer with this very token, or else of the oldest with an equal one. `boxes`: where
-# boxed tokens lie. Runs no foreign code. The crowd is the caller's own.
-cdef int64_t crowd_find(Crowd *crowd, PyObject *token, PyObject **boxes) except STARVED
+# boxed tokens lie; `serial`: which boxes these are. Runs no foreign code. The crowd is the caller's own.
+cdef int64_t crowd_find(Crowd *crowd, PyObject *token, PyObject **boxes, uint64_t serial) except STARVED
 # Move out the word at a position; a crowd that has none left must be left.
 cdef int crowd_remove(Crowd *crowd, size_t position, size_t *word) noexcept nogil

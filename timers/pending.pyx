@@ -82,6 +82,10 @@ cdef void let_go(Pending self) noexcept:
 cdef object iterate(TimerSet owner):
     cdef Pending pending = Pending.__new__(Pending)
     cdef TimerSet rest = TimerSet.__new__(TimerSet)
+    cdef Due due
+    # What comes first is found in the owner, once for all iterators.
+    if owner.queue.count and ripen_queue(&owner.queue, <uint64_t>-1, SLICE, &due) < 0:
+        raise MemoryError
     # No foreign code runs from here on. The boxes are only looked into, and only as long as the owner has not changed.
     if copy_queue(&owner.queue, &rest.queue) < 0:
         raise MemoryError

@@ -56,6 +56,7 @@ cdef void relieve(Queue *queue) noexcept nogil:
     cdef uint32_t nearer = 0
     cdef uint32_t index
     cdef uint32_t left = 0
+    cdef Slot top
     cdef Timer *timer
     memset(widths, 0, sizeof(widths))
     for index in range(heap.count):
@@ -65,6 +66,7 @@ cdef void relieve(Queue *queue) noexcept nogil:
         nearer += widths[width]
     if crown(&queue.root, base ^ <uint64_t>1 << (width - 1)) < 0:
         return
+    top = queue.root
     sort_heap(heap)
     for index in range(heap.count):
         timer = &heap.entries[index].timer
@@ -75,7 +77,9 @@ cdef void relieve(Queue *queue) noexcept nogil:
                 index -= 1
                 if reaches(queue.root, heap.entries[index].timer.deadline):
                     withdraw(&queue.root, heap.entries[index].timer.deadline)
-            uncrown(&queue.root)
+            # It has gone with the last of them, if there were some.
+            if queue.root == top:
+                uncrown(&queue.root)
             return
     for index in range(heap.count):
         if not reaches(queue.root, heap.entries[index].timer.deadline):
@@ -310,6 +314,12 @@ cdef Slot slot_of(Spot *spot) noexcept nogil:
 
 cdef bint is_crowded(Spot *spot) noexcept nogil:
     return not spot.in_heap and (is_crowd(slot_of(spot)) or bucket_count(as_bucket(slot_of(spot))) > CHUNK)
+
+
+cdef Crowd *crowd_at(Spot *spot) noexcept nogil:
+    if spot.in_heap or not spot.place.own or not is_crowd(slot_of(spot)):
+        return NULL
+    return as_crowd(slot_of(spot))
 
 
 cdef bint next_at_spot(Queue *queue, Spot *spot, size_t *position, size_t *word) noexcept nogil:

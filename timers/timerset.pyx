@@ -10,13 +10,12 @@ from cpython.tuple cimport PyTuple_New
 from libc.stdint cimport int64_t, uint32_t
 
 from timers.boxes cimport PyListObject, copy_boxes, in_use, put_in_box, take_from_box
-from timers.crowd cimport ASK, crowd_find
+from timers.crowd cimport ASK, Crowd, crowd_find
 from timers.timerqueue cimport (
-    Due, Spot, check_queue, clear_queue, copy_queue, count_ready, find_spot, init_queue, is_crowded,
+    Due, Spot, check_queue, clear_queue, copy_queue, count_ready, crowd_at, find_spot, init_queue, is_crowded,
     next_at_spot, read_queue, remove_at_spot, ripen_queue, take_back, take_due, take_ready,
 )
 from timers.times cimport FLOAT, INT, NAIVE, turn_to_float, write_time
-from timers.wheel cimport as_crowd
 
 cdef extern from "Python.h":
     ctypedef struct PyTupleObject:
@@ -238,17 +237,13 @@ cdef bint locate(TimerSet self, uint64_t at, uint8_t kind, object token, Spot *s
             check_kind(self, &deadline, kind, "at")
         if not self.queue.count or deadline < self.queue.next:
             return False
-        found = find_spot(&self.queue, deadline, False, spot)
-        if found and is_crowded(spot):
-            found = find_spot(&self.queue, deadline, True, spot)
-        if found < 0:
-            raise MemoryError
-        if not found:
+        if not go_to(self, deadline, spot):
             return False
         if is_crowded(spot):
             position = crowd_find(
-                as_crowd(spot.place.path[spot.place.depth - 1][0]), <PyObject *>token,
+                crowd_at(spot), <PyObject *>token,
                 (<PyListObject *>self.boxes.items).ob_item if self.boxes is not None else NULL,
+                self.boxes.serial if self.boxes is not None else 0,
             )
             if position != ASK:
                 spot.place.position = <size_t>position
@@ -259,6 +254,16 @@ cdef bint locate(TimerSet self, uint64_t at, uint8_t kind, object token, Spot *s
         if found >= 0:
             return found
     raise restless_error()
+
+
+cdef bint go_to(TimerSet self, uint64_t deadline, Spot *spot) except -1:
+    """Find the spot of a deadline, in a form that is quickly searched; False if there is none."""
+    cdef int found = find_spot(&self.queue, deadline, False, spot)
+    if found and is_crowded(spot) and crowd_at(spot) is NULL:
+        found = find_spot(&self.queue, deadline, True, spot)
+    if found < 0:
+        raise MemoryError
+    return found
 
 
 cdef bint is_there(TimerSet self, Spot *spot, object token) noexcept:
@@ -273,18 +278,35 @@ cdef bint is_there(TimerSet self, Spot *spot, object token) noexcept:
     return False
 
 
+cdef size_t nth_at_spot(TimerSet self, Spot *spot, size_t number) noexcept:
+    """The position of one of a spot's timers, which are more than `number`."""
+    cdef size_t position = 0
+    cdef size_t word
+    while next_at_spot(&self.queue, spot, &position, &word) and number:
+        position += 1
+        number -= 1
+    return position
+
+
 cdef int ask(TimerSet self, Spot *spot, object token) except -2:
     """Find the oldest timer with an equal token; -1 where the timers changed meanwhile."""
     cdef uint64_t version = self.version
     cdef uint32_t moves = self.queue.moves
     cdef size_t position = 0
+    cdef size_t asked = 0
     cdef size_t word
     cdef bint same
     while next_at_spot(&self.queue, spot, &position, &word):
         candidate = token_of(self, word)
         same = PyObject_RichCompareBool(candidate, token, Py_EQ)
-        if self.version != version or self.queue.moves != moves:
+        if self.version != version:
             return -1
+        if self.queue.moves != moves:
+            # The same timers in the same order, but elsewhere, or shared.
+            go_to(self, spot.deadline, spot)
+            moves = self.queue.moves
+            position = nth_at_spot(self, spot, asked)
+        asked += 1
         if same:
             spot.place.position = position
             return True
@@ -306,6 +328,8 @@ cdef bint move(TimerSet self, uint64_t at, uint8_t kind, object token, uint64_t 
     cdef Spot spot
     cdef size_t word
     cdef uint64_t deadline
+    cdef uint32_t moves
+    cdef Crowd *crowd
     # Refused also where there is no such timer.
     if self.queue.count:
         deadline = new_at
@@ -315,16 +339,31 @@ cdef bint move(TimerSet self, uint64_t at, uint8_t kind, object token, uint64_t 
     next_at_spot(&self.queue, &spot, &spot.place.position, &word)
     held = token_of(self, word)
     # No foreign code runs from here on, until the old timer's token is let go.
+    moves = self.queue.moves
+    crowd = crowd_at(&spot)
     add(self, new_at, new_kind, held, "new_at")
     try:
-        # The insertion may have moved it; of the timers with this very token it is still the oldest.
-        locate(self, at, kind, held, &spot)
+        # Where the insertion may have moved it: of the timers with this very token it is still the oldest.
+        if self.queue.moves != moves:
+            find_again(self, crowd, at, kind, held, &spot)
         discard(self, &spot)
     except:
-        release(self, take_back(&self.queue, new_at))
+        # Where it was put: an int among floats is one.
+        deadline = new_at
+        check_kind(self, &deadline, new_kind, "new_at")
+        release(self, take_back(&self.queue, deadline))
         self.soonest = None
         raise
     return True
+
+
+cdef int find_again(TimerSet self, Crowd *crowd, uint64_t at, uint8_t kind, object token, Spot *spot) except -1:
+    cdef size_t position = spot.place.position
+    if crowd is not NULL and find_spot(&self.queue, spot.deadline, False, spot) and crowd_at(spot) is crowd:
+        # What is added to a crowd moves nothing in it.
+        spot.place.position = position
+        return 0
+    return locate(self, at, kind, token, spot)
 
 
 # ---- the whole
@@ -396,13 +435,19 @@ cdef void exchange(TimerSet self, TimerSet fresh) noexcept:
 
 cdef int check_timers(TimerSet self) except -1:
     cdef const char *broken = check_queue(&self.queue)
-    cdef size_t boxed_tokens = 0
+    cdef size_t held = in_use(self.boxes) if self.boxes is not None else 0
+    cdef size_t boxed_words = 0
+    cdef size_t index
+    cdef Timer *timers
     assert broken is NULL, (<bytes>broken).decode()
-    tokens = survey(self)[1]
-    if self.boxes is not None:
-        for token in tokens:
-            boxed_tokens += not is_plain(token)
-        assert in_use(self.boxes) == boxed_tokens, "boxes: more or fewer are in use than tokens need"
+    timers = <Timer *>PyMem_Malloc(max(self.queue.count, <size_t>1) * sizeof(Timer))
+    if timers is NULL or read_queue(&self.queue, self.queue.count, timers) < 0:
+        PyMem_Free(timers)
+        raise MemoryError
+    for index in range(self.queue.count):
+        boxed_words += is_boxed(timers[index].word)
+    PyMem_Free(timers)
+    assert held == boxed_words, "boxes: more or fewer are in use than timers need"
     if self.soonest is not None:
         assert self.soonest == write_time(self.queue.next, self.queue.kind), "soonest: not the time of what is next"
     return 0

@@ -256,8 +256,8 @@ cdef uint64_t typical(Chunk *chunk) noexcept nogil:
     return sort(few, chunk.count, difference, sorted)[chunk.count // 2].deadline
 
 
-cdef void give_back(Chunk *chunk) noexcept nogil:
-    """Free the chunks of a bucket that has no timers yet."""
+cdef void free_bare(Chunk *chunk) noexcept nogil:
+    """Free a bucket that has no timers yet."""
     cdef Chunk *older
     while chunk is not NULL:
         older = chunk.older
@@ -266,6 +266,7 @@ cdef void give_back(Chunk *chunk) noexcept nogil:
 
 
 cdef int allot(Slot *slot, size_t count) noexcept nogil:
+    """A bucket with room for `count` timers, which counts them already; nothing without memory."""
     cdef Chunk *chunk = NULL
     cdef Chunk *newer
     cdef uint32_t part
@@ -273,7 +274,7 @@ cdef int allot(Slot *slot, size_t count) noexcept nogil:
         part = <uint32_t>min(<size_t>CHUNK, count)
         newer = new_chunk(chunk, part)
         if newer is NULL:
-            give_back(chunk)
+            free_bare(chunk)
             return -1
         chunk = newer
         chunk.count = <unsigned char>part
@@ -286,7 +287,7 @@ cdef void give_up(Wheel *wheel) noexcept nogil:
     """Free a wheel of buckets that have no timers yet."""
     cdef uint32_t digit
     for digit in range(wheel.size):
-        give_back(as_bucket(wheel.slots[digit]))
+        free_bare(as_bucket(wheel.slots[digit]))
     PyMem_Free(wheel)
 
 
