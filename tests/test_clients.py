@@ -15,13 +15,6 @@ from typing import Any
 
 import pytest
 
-from timers import MultiNotifier
-
-try:
-    MultiNotifier([(0.5, "number")])  # type: ignore[arg-type, list-item]
-except TypeError:
-    pytest.skip("numbers are no times yet", allow_module_level=True)
-
 
 @pytest.mark.skipif(sys.version_info < (3, 10), reason="an event has no sequence number in CPython 3.9")
 def test_sched_priorities_decide_among_equal_times() -> None:

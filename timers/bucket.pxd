@@ -4,8 +4,8 @@
     slot ──> newest chunk ──> older chunk ──> oldest chunk
              [t t t . . .]    [t t t t t t]   [t t t t t t]
 
-A chunk knows the one before it, never the one after: a copy shares what there is and puts chunks of its own in front.
-Only the newest is ever written to. `before` tells how many timers are older than a chunk's, and so where each belongs
+A chunk knows the one before it, never the one after: a copy shares what there is, and puts chunks of its own in front.
+Only the newest is ever written to, and copied first if it is shared. `before` tells how many timers are older than a chunk's, and so where each belongs
 in an array of all; whoever reads a bucket meets the newest first, and writes each chunk to its place.
 
 Invariants (`check` in wheel.pyx verifies each by name):
@@ -25,8 +25,6 @@ cdef enum:
     CHUNK = 31
     # And of the first.
     FEWEST = 2
-    # A shared chunk of up to so many timers is copied by an append, a fuller one is left as it is.
-    LIGHT = 15
 
 cdef extern from *:
     """
@@ -137,14 +135,14 @@ cdef inline Chunk *with_room(Chunk *newest) noexcept nogil:
             if chunk is not NULL:
                 chunk.capacity = <uint8_t>capacity
             return chunk
-    elif newest.count <= LIGHT:
+    elif newest.count < CHUNK:
         chunk = copy_chunk(newest, capacity)
         if chunk is not NULL:
             leave_bucket(newest)
         return chunk
     if newest.before > <uint32_t>-1 - 2 * CHUNK:
         return NULL
-    return new_chunk(newest, CHUNK if newest.older is not NULL or newest.count == CHUNK else capacity)
+    return new_chunk(newest, CHUNK)
 
 
 cdef inline void append(Chunk *newest, uint64_t deadline, size_t word) noexcept nogil:

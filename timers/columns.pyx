@@ -168,8 +168,8 @@ cdef bytes to_deadlines(const char *data, int64_t start, int64_t count, int64_t 
             if down == 1:
                 instant = number * up
             else:
-                # A fraction of a microsecond is rounded up; C rounds towards zero.
-                instant = number // down
+                # A fraction of a microsecond is rounded up; C rounds towards zero. By a constant it need not divide.
+                instant = number // 1000 if down == 1000 else number // down
                 instant += number > instant * down
             deadlines[index] = pack(EPOCH + instant)
     return block
@@ -263,7 +263,8 @@ cdef bytes read_pandas(object ats, Kind *kind):
     dtype = ats.dtype
     aware = is_a(dtype, "pandas", "DatetimeTZDtype")
     if aware or is_a(dtype, "numpy", "dtype"):
-        deadlines = read_numpy(ats.values, kind)
+        # In UTC without a zone they are as they lie there.
+        deadlines = read_numpy(ats.array.tz_convert(None).to_numpy() if aware else ats.to_numpy(), kind)
         if kind[0] == AWARE and not aware:
             kind[0] = NAIVE
         return deadlines

@@ -19,6 +19,8 @@ cdef extern from "Python.h":
     PyTypeObject PyBaseObject_Type
 
 cdef enum:
+    # Gaps are closed where there are more of them than timers, and so many besides.
+    SPARSE = 32
     # How deep, and through how many parts, a tuple is looked.
     DEPTH = 8
     PARTS = 100
@@ -39,15 +41,13 @@ cdef void leave_segment(Segment *segment) noexcept nogil:
 
 
 cdef Segment *copy_segment(Segment *segment) noexcept nogil:
-    """NULL without memory."""
     cdef Segment *twin = <Segment *>PyMem_Malloc(segment_size(segment.capacity))
     cdef uint32_t index
-    if twin is NULL:
-        return NULL
-    memcpy(twin, segment, segment_size(segment.used) if segment.used else sizeof(Segment))
-    twin.owners = 1
-    for index in range(twin.used):
-        timers_keep(twin.words[index])
+    if twin is not NULL:
+        memcpy(twin, segment, segment_size(segment.used))
+        twin.owners = 1
+        for index in range(twin.used):
+            timers_keep(twin.words[index])
     return twin
 
 
@@ -134,6 +134,7 @@ cdef Crowd *new_crowd(Chunk *newest) noexcept nogil:
 
 cdef Crowd *copy_crowd(Crowd *crowd) noexcept nogil:
     cdef Crowd *twin = bare_crowd(crowd.deadline)
+    cdef Segment *segment
     cdef size_t number
     if twin is NULL:
         return NULL
@@ -143,13 +144,14 @@ cdef Crowd *copy_crowd(Crowd *crowd) noexcept nogil:
         PyMem_Free(twin)
         return NULL
     for number in range(segments_of(crowd) - gone):
-        twin.segments[number] = crowd.segments[gone + number]
-        if not join_owners(&twin.segments[number].owners):
-            twin.segments[number] = copy_segment(twin.segments[number])
-            if twin.segments[number] is NULL:
+        segment = crowd.segments[gone + number]
+        if not join_owners(&segment.owners):
+            segment = copy_segment(segment)
+            if segment is NULL:
                 twin.end = number * SEGMENT
                 leave_crowd(twin)
                 return NULL
+        twin.segments[number] = segment
     twin.live = crowd.live
     twin.start = crowd.start - gone * SEGMENT
     twin.end = crowd.end - gone * SEGMENT
@@ -295,7 +297,7 @@ cdef int crowd_remove(Crowd *crowd, size_t position, size_t *word) noexcept nogi
     crowd.live -= 1
     if position == crowd.start:
         crowd_take(crowd, 0, NULL)
-    elif crowd.end - crowd.start > 4 * crowd.live + SEGMENT:
+    elif crowd.end - crowd.start > 2 * crowd.live + SPARSE:
         # If memory allows.
         compact(crowd)
     return 0
@@ -359,15 +361,15 @@ cdef struct Ring:
 cdef struct Table:
     Ring *rings         # 2 ** bits of them, open addressing
     uint32_t *next      # of each position: the next younger; of the youngest: the oldest
+    size_t done         # positions from here on are not in it yet
 
 cdef struct Index:
-    size_t done         # positions from here on are not indexed yet
     size_t room         # for so many positions
-    size_t asked        # tokens with an equality of their own
+    size_t asked        # tokens that must be asked, of those in `equal`
     uint64_t serial     # of the boxes that the tokens lie in
     int bits
-    Table same
-    Table equal
+    Table same          # by identity
+    Table equal         # by value: made when a token is not found by identity
 
 
 cdef void free_index(Index *index) noexcept nogil:
@@ -380,27 +382,20 @@ cdef void free_index(Index *index) noexcept nogil:
 
 
 cdef size_t index_memory(Index *index) noexcept nogil:
+    cdef size_t table
     if index is NULL:
         return 0
-    return sizeof(Index) + 2 * (index.room * sizeof(uint32_t) + ((<size_t>1 << index.bits) * sizeof(Ring)))
+    table = index.room * sizeof(uint32_t) + (<size_t>1 << index.bits) * sizeof(Ring)
+    return sizeof(Index) + table * ((index.same.rings is not NULL) + (index.equal.rings is not NULL))
 
 
-cdef int new_table(Table *table, size_t room, int bits) noexcept nogil:
-    table.next = <uint32_t *>PyMem_Malloc(room * sizeof(uint32_t))
-    table.rings = <Ring *>PyMem_Calloc(<size_t>1 << bits, sizeof(Ring))
+cdef int make_table(Index *index, Table *table) noexcept nogil:
+    """Unless it is there."""
+    if table.next is NULL:
+        table.next = <uint32_t *>PyMem_Malloc(index.room * sizeof(uint32_t))
+    if table.rings is NULL:
+        table.rings = <Ring *>PyMem_Calloc(<size_t>1 << index.bits, sizeof(Ring))
     return -1 if table.next is NULL or table.rings is NULL else 0
-
-
-cdef Index *new_index(size_t room) noexcept nogil:
-    cdef Index *index = <Index *>PyMem_Calloc(1, sizeof(Index))
-    if index is NULL:
-        return NULL
-    index.room = room
-    index.bits = high_bit(room) + 2
-    if new_table(&index.same, room, index.bits) < 0 or new_table(&index.equal, room, index.bits) < 0:
-        free_index(index)
-        return NULL
-    return index
 
 
 cdef inline PyObject *token_of(size_t word, PyObject **boxes) noexcept nogil:
@@ -497,58 +492,82 @@ cdef int compact(Crowd *crowd) noexcept nogil:
     return 0
 
 
-cdef int bring_up_to_date(Crowd *crowd, PyObject **boxes, uint64_t serial) except -1:
-    """Index what has come since the last search."""
-    cdef Index *index = crowd.index
-    cdef Ring *ring
-    cdef uint32_t hash
-    cdef int64_t found
-    cdef PyObject *token
-    cdef Nature nature
-    if index is not NULL and (crowd.end > index.room or index.serial != serial):
-        free_index(index)
-        index = crowd.index = NULL
-    if index is NULL:
+cdef int make_index(Crowd *crowd, uint64_t serial) except -1:
+    """Unless there is one with room for all positions, for these boxes."""
+    if crowd.index is not NULL and (crowd.end > crowd.index.room or crowd.index.serial != serial):
+        free_index(crowd.index)
+        crowd.index = NULL
+    if crowd.index is NULL:
         if crowd.end > 2 * crowd.live and compact(crowd) < 0:
             raise MemoryError
-        index = new_index(crowd.end + crowd.end // 2)
-        if index is NULL:
+        crowd.index = <Index *>PyMem_Calloc(1, sizeof(Index))
+        if crowd.index is NULL:
             raise MemoryError
-        index.serial = serial
-        crowd.index = index
-    index.done = max(index.done, crowd.start)
-    while index.done < crowd.end:
-        if word_at(crowd, index.done) == NOBODY:
-            index.done += 1
-            continue
-        token = token_of(word_at(crowd, index.done), boxes)
-        nature = nature_of(token)
-        if nature == VALUE:
-            hash = value_hash(PyObject_Hash(<object>token))
-            found = look_up(crowd, &index.equal, index.bits, hash, token, True, boxes, &ring)
-            enlist(&index.equal, ring, hash, found < 0, <uint32_t>index.done)
-        elif nature == OWN:
-            index.asked += 1
-        hash = identity_hash(token)
-        found = look_up(crowd, &index.same, index.bits, hash, token, False, boxes, &ring)
-        enlist(&index.same, ring, hash, found < 0, <uint32_t>index.done)
-        index.done += 1
+        crowd.index.serial = serial
+        crowd.index.room = crowd.end + crowd.end // 2
+        crowd.index.bits = high_bit(crowd.index.room) + 2
     return 0
 
 
-cdef int64_t crowd_find(Crowd *crowd, PyObject *token, PyObject **boxes, uint64_t serial) except STARVED:
-    cdef Nature nature = nature_of(token)
+cdef int64_t find_same(Crowd *crowd, PyObject *token, PyObject **boxes) except STARVED:
+    """The oldest position of a very token, or NOWHERE."""
+    cdef Index *index = crowd.index
+    cdef Table *table = &index.same
     cdef Ring *ring
+    cdef int64_t found
+    cdef uint32_t hash
+    cdef PyObject *other
+    if make_table(index, table) < 0:
+        raise MemoryError
+    table.done = max(table.done, crowd.start)
+    while table.done < crowd.end:
+        if word_at(crowd, table.done) != NOBODY:
+            other = token_of(word_at(crowd, table.done), boxes)
+            hash = identity_hash(other)
+            found = look_up(crowd, table, index.bits, hash, other, False, boxes, &ring)
+            enlist(table, ring, hash, found < 0, <uint32_t>table.done)
+        table.done += 1
+    return look_up(crowd, table, index.bits, identity_hash(token), token, False, boxes, &ring)
+
+
+cdef int64_t find_equal(Crowd *crowd, PyObject *token, PyObject **boxes) except STARVED:
+    """The oldest position of an equal token, NOWHERE, or ASK."""
+    cdef Index *index = crowd.index
+    cdef Table *table = &index.equal
+    cdef Ring *ring
+    cdef int64_t found
+    cdef uint32_t hash
+    cdef PyObject *other
+    cdef Nature nature
+    if nature_of(token) == OWN:
+        return ASK
+    if make_table(index, table) < 0:
+        raise MemoryError
+    table.done = max(table.done, crowd.start)
+    while table.done < crowd.end:
+        if word_at(crowd, table.done) != NOBODY:
+            other = token_of(word_at(crowd, table.done), boxes)
+            nature = nature_of(other)
+            if nature == VALUE:
+                hash = value_hash(PyObject_Hash(<object>other))
+                found = look_up(crowd, table, index.bits, hash, other, True, boxes, &ring)
+                enlist(table, ring, hash, found < 0, <uint32_t>table.done)
+            elif nature == OWN:
+                index.asked += 1
+        table.done += 1
+    if index.asked:
+        return ASK
+    if nature_of(token) == IDENTITY:
+        return NOWHERE
+    return look_up(crowd, table, index.bits, value_hash(PyObject_Hash(<object>token)), token, True, boxes, &ring)
+
+
+cdef int64_t crowd_find(Crowd *crowd, PyObject *token, PyObject **boxes, uint64_t serial) except STARVED:
     cdef int64_t found
     if crowd.end >= SPENT - 1:
         return ASK
-    bring_up_to_date(crowd, boxes, serial)
-    cdef Index *index = crowd.index
-    found = look_up(crowd, &index.same, index.bits, identity_hash(token), token, False, boxes, &ring)
-    if found >= 0:
-        return found
-    if nature == OWN or index.asked:
-        return ASK
-    if nature == IDENTITY:
-        return NOWHERE
-    return look_up(crowd, &index.equal, index.bits, value_hash(PyObject_Hash(<object>token)), token, True, boxes, &ring)
+    make_index(crowd, serial)
+    found = find_same(crowd, token, boxes)
+    if found == NOWHERE:
+        found = find_equal(crowd, token, boxes)
+    return found

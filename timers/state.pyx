@@ -118,8 +118,8 @@ cdef uint8_t kind_of(version, kind) except 255:
         if kind == "int":
             return INT
         raise ValueError(f"the state has a kind of times that is unknown: {kind!r}")
-    if type(kind) is not bool:
-        raise TypeError("the kind of times of a state must be a bool or a str")
+    if version == STATE_VERSION or type(kind) is not bool:
+        raise TypeError("the kind of times of a state must be a bool, from version 3 on a str")
     return NAIVE if kind else AWARE
 
 

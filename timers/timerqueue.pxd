@@ -18,6 +18,7 @@ Invariants (`check_queue` verifies each by name, with those of the wheel and the
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 from timers.bucket cimport Chunk, Timer, cut
+from timers.crowd cimport Crowd
 from timers.overflow cimport Heap
 from timers.wheel cimport Place, Ripe, Slot, insert_quickly
 
@@ -64,8 +65,9 @@ cdef struct Spot:
 # False if there is none. `to_write`: whatever its size, bring it into a form that is quickly searched, and from which can be
 # removed.
 cdef int find_spot(Queue *queue, uint64_t deadline, bint to_write, Spot *spot) noexcept nogil
-# Whether a spot has more than are looked through one by one.
+# Whether a spot has more than are looked through one by one; and its crowd, if it is one that may be written to.
 cdef bint is_crowded(Spot *spot) noexcept nogil
+cdef Crowd *crowd_at(Spot *spot) noexcept nogil
 # Position and word of the first timer from `position` on; False if there is no further one.
 cdef bint next_at_spot(Queue *queue, Spot *spot, size_t *position, size_t *word) noexcept nogil
 # Remove the one at `spot.place.position`.

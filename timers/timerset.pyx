@@ -9,14 +9,14 @@ from cpython.ref cimport Py_DECREF, Py_INCREF
 from cpython.tuple cimport PyTuple_New
 from libc.stdint cimport int64_t, uint32_t
 
+from timers.bits cimport FREE_THREADED
 from timers.boxes cimport PyListObject, copy_boxes, in_use, put_in_box, take_from_box
-from timers.crowd cimport ASK, crowd_find
+from timers.crowd cimport ASK, Crowd, crowd_find
 from timers.timerqueue cimport (
-    Due, Spot, check_queue, clear_queue, copy_queue, count_ready, find_spot, init_queue, is_crowded,
+    Due, Spot, check_queue, clear_queue, copy_queue, count_ready, crowd_at, find_spot, init_queue, is_crowded,
     next_at_spot, read_queue, remove_at_spot, ripen_queue, take_back, take_due, take_ready,
 )
 from timers.times cimport FLOAT, INT, NAIVE, turn_to_float, write_time
-from timers.wheel cimport as_crowd
 
 cdef extern from "Python.h":
     ctypedef struct PyTupleObject:
@@ -242,7 +242,7 @@ cdef bint locate(TimerSet self, uint64_t at, uint8_t kind, object token, Spot *s
             return False
         if is_crowded(spot):
             position = crowd_find(
-                as_crowd(spot.place.path[spot.place.depth - 1][0]), <PyObject *>token,
+                crowd_at(spot), <PyObject *>token,
                 (<PyListObject *>self.boxes.items).ob_item if self.boxes is not None else NULL,
                 self.boxes.serial if self.boxes is not None else 0,
             )
@@ -260,7 +260,8 @@ cdef bint locate(TimerSet self, uint64_t at, uint8_t kind, object token, Spot *s
 cdef bint go_to(TimerSet self, uint64_t deadline, Spot *spot) except -1:
     """Find the spot of a deadline, in a form that is quickly searched; False if there is none."""
     cdef int found = find_spot(&self.queue, deadline, False, spot)
-    if found and is_crowded(spot):
+    # An index is made in a crowd of several owners too, whose threads the GIL keeps apart.
+    if found and is_crowded(spot) and (crowd_at(spot) is NULL or (FREE_THREADED and not spot.place.own)):
         found = find_spot(&self.queue, deadline, True, spot)
     if found < 0:
         raise MemoryError
@@ -329,6 +330,8 @@ cdef bint move(TimerSet self, uint64_t at, uint8_t kind, object token, uint64_t 
     cdef Spot spot
     cdef size_t word
     cdef uint64_t deadline
+    cdef uint32_t moves
+    cdef Crowd *crowd
     # Refused also where there is no such timer.
     if self.queue.count:
         deadline = new_at
@@ -338,10 +341,13 @@ cdef bint move(TimerSet self, uint64_t at, uint8_t kind, object token, uint64_t 
     next_at_spot(&self.queue, &spot, &spot.place.position, &word)
     held = token_of(self, word)
     # No foreign code runs from here on, until the old timer's token is let go.
+    moves = self.queue.moves
+    crowd = crowd_at(&spot)
     add(self, new_at, new_kind, held, "new_at")
     try:
-        # The insertion may have moved it; of the timers with this very token it is still the oldest.
-        locate(self, at, kind, held, &spot)
+        # Where the insertion may have moved it: of the timers with this very token it is still the oldest.
+        if self.queue.moves != moves:
+            find_again(self, crowd, at, kind, held, &spot)
         discard(self, &spot)
     except:
         # Where it was put: an int among floats is one.
@@ -351,6 +357,15 @@ cdef bint move(TimerSet self, uint64_t at, uint8_t kind, object token, uint64_t 
         self.soonest = None
         raise
     return True
+
+
+cdef int find_again(TimerSet self, Crowd *crowd, uint64_t at, uint8_t kind, object token, Spot *spot) except -1:
+    cdef size_t position = spot.place.position
+    if crowd is not NULL and find_spot(&self.queue, spot.deadline, False, spot) and crowd_at(spot) is crowd:
+        # What is added to a crowd moves nothing in it.
+        spot.place.position = position
+        return 0
+    return locate(self, at, kind, token, spot)
 
 
 # ---- the whole

@@ -83,7 +83,7 @@ cdef enum:
 
 # `insert_quickly`, below, does most. Should the chunk `*ready` move, that becomes NULL, or where it then lies.
 cdef int insert_slowly(Slot *root, uint64_t deadline, size_t word, Chunk **ready) noexcept nogil
-# An ordered bucket for `count` timers, which the caller fills in order.
+# A bucket that counts `count` timers already, which the caller fills. Without memory the slot stays as it was.
 cdef int allot(Slot *slot, size_t count) noexcept nogil
 # Put a wheel on top of the root that reaches `deadline` too; and take it off again, while nothing else is in it.
 cdef int crown(Slot *root, uint64_t deadline) noexcept nogil

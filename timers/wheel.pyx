@@ -256,8 +256,8 @@ cdef uint64_t typical(Chunk *chunk) noexcept nogil:
     return sort(few, chunk.count, difference, sorted)[chunk.count // 2].deadline
 
 
-cdef void free_bare(Chunk *chunk) noexcept nogil:
-    """Free a bucket that has no timers yet."""
+cdef void give_back(Chunk *chunk) noexcept nogil:
+    """Free the chunks of a bucket that has no timers yet."""
     cdef Chunk *older
     while chunk is not NULL:
         older = chunk.older
@@ -266,7 +266,6 @@ cdef void free_bare(Chunk *chunk) noexcept nogil:
 
 
 cdef int allot(Slot *slot, size_t count) noexcept nogil:
-    """A bucket with room for `count` timers, which counts them already; nothing without memory."""
     cdef Chunk *chunk = NULL
     cdef Chunk *newer
     cdef uint32_t part
@@ -274,7 +273,7 @@ cdef int allot(Slot *slot, size_t count) noexcept nogil:
         part = <uint32_t>min(<size_t>CHUNK, count)
         newer = new_chunk(chunk, part)
         if newer is NULL:
-            free_bare(chunk)
+            give_back(chunk)
             return -1
         chunk = newer
         chunk.count = <unsigned char>part
@@ -287,7 +286,7 @@ cdef void give_up(Wheel *wheel) noexcept nogil:
     """Free a wheel of buckets that have no timers yet."""
     cdef uint32_t digit
     for digit in range(wheel.size):
-        free_bare(as_bucket(wheel.slots[digit]))
+        give_back(as_bucket(wheel.slots[digit]))
     PyMem_Free(wheel)
 
 

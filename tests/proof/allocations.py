@@ -7,15 +7,14 @@
 from __future__ import annotations
 
 import copy
-import ctypes
 import functools
 import gc
 import math
 import sys
 from datetime import datetime, timedelta
-from importlib.util import find_spec
 from typing import Any, Callable
 
+from tests import window
 from tests.driver import TODAY, Sub
 from tests.model import LAST, Time
 from timers import MultiNotifier
@@ -192,26 +191,9 @@ def contents(n: Any) -> list[tuple[Time, str]]:
 
 def switches() -> tuple[Callable[[int], None], Callable[[], None], int]:
     """Makes one allocation fail, by its number from now on; no more; and the number up to which to try at least."""
-    rooms = ("boxes", "crowd", "wheel", "timerqueue", "timerset", "columns", "copies", "state", "pending", "notifier")
-    specs = [find_spec(f"timers.{name}") for name in rooms]
-    libraries = [ctypes.CDLL(spec.origin) for spec in specs if spec and spec.origin]
-    if hasattr(libraries[0], "timers_failing"):
-        # A build with failing.h in front.
-        counters = [ctypes.c_long.in_dll(library, "timers_failing") for library in libraries]
-
-        def restore() -> None:
-            for counter in counters:
-                counter.value = -1
-
-        def fail(number: int) -> None:
-            # By turns: one library's failure would keep the other from its own.
-            counters[number % len(counters)].value = number // len(counters)
-
-        return fail, restore, 0
-    import _testcapi  # type: ignore[import-not-found]
-
+    fail, restore = window.switches()
     # Freed lists and the like may serve a few allocations more than the first time.
-    return lambda number: _testcapi.set_nomemory(number, number + 1), _testcapi.remove_mem_hooks, 40
+    return lambda number: fail(number, number + 1), restore, 0 if window.is_traced() else 40
 
 
 def ends(pairs: list[Any]) -> tuple[Time, Time]:

@@ -144,7 +144,8 @@ class Sanitized(Build):
             # Python's own allocator would hide a use after free.
             "PYTHONMALLOC": "malloc",
             "LD_PRELOAD": " ".join(libraries),
-            "ASAN_OPTIONS": "detect_leaks=0",
+            # A length beyond all memory is refused as without a sanitizer.
+            "ASAN_OPTIONS": "detect_leaks=0:allocator_may_return_null=1",
             "UBSAN_OPTIONS": "print_stacktrace=1",
         }
 
