@@ -248,6 +248,19 @@ def test_failing_allocations(action: str) -> None:
         allocations.sweep(*case, step=5, first=random.Random(repr(case)).randrange(5))
 
 
+def test_failing_allocations_see_what_is_only_reported() -> None:
+    class Late:
+        def __del__(self) -> None:
+            raise MemoryError
+
+    testcapi = pytest.importorskip("_testcapi")
+    unraised = allocations.Unraised(lambda number: testcapi.set_nomemory(number, number + 1), testcapi.remove_mem_hooks)
+    with unraised:
+        Late()
+    with pytest.raises(AssertionError, match="ignored and reported"):
+        unraised.check()
+
+
 # The rounds of the driver tell little in so few.
 @pytest.mark.parametrize("name", [name for name in leaks.ROUNDS if name != "driver"])
 def test_references_stay(name: str) -> None:
@@ -262,3 +275,7 @@ def test_memory_after_a_burst() -> None:
 
 def test_threads() -> None:
     threads.check(8, 3000, 1)
+
+
+def test_threads_with_copies_that_share() -> None:
+    threads.sharing(8, 1000, 1)

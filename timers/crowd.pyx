@@ -7,7 +7,7 @@ from libc.string cimport memcpy, memmove, memset
 from timers.bits cimport (
     PyMem_Calloc, PyMem_Free, PyMem_Malloc, PyMem_Realloc, high_bit, join_owners, leave_owner, owners_of,
 )
-from timers.bucket cimport bucket_count, is_own, leave_bucket
+from timers.bucket cimport bucket_count, leave_bucket
 from timers.tokens cimport NOBODY, box_of, is_boxed, timers_drop, timers_keep
 
 import_datetime()
@@ -41,6 +41,7 @@ cdef void leave_segment(Segment *segment) noexcept nogil:
 
 
 cdef Segment *copy_segment(Segment *segment) noexcept nogil:
+    """NULL without memory."""
     cdef Segment *twin = <Segment *>PyMem_Malloc(segment_size(segment.capacity))
     cdef uint32_t index
     if twin is not NULL:
@@ -493,7 +494,7 @@ cdef int compact(Crowd *crowd) noexcept nogil:
 
 
 cdef int make_index(Crowd *crowd, uint64_t serial) except -1:
-    """Unless there is one with room for all positions, for these boxes."""
+    """Unless there is one for these boxes, with room for all positions."""
     if crowd.index is not NULL and (crowd.end > crowd.index.room or crowd.index.serial != serial):
         free_index(crowd.index)
         crowd.index = NULL

@@ -5,10 +5,10 @@ from libc.string cimport memset
 from timers.bits cimport PyMem_Free, high_bit
 from timers.bucket cimport CHUNK, bucket_count, is_own, new_chunk
 from timers.overflow cimport (
-    LIMIT, Entry, comes_before, copy_heap, free_heap, heap_size, pop, push, reserve, sort_heap,
+    LIMIT, comes_before, copy_heap, free_heap, heap_size, pop, push, reserve, sort_heap,
 )
 from timers.crowd cimport SEGMENT
-from timers.tokens cimport NOBODY, timers_drop, timers_keep
+from timers.tokens cimport NOBODY, timers_keep
 from timers.wheel cimport (
     BATCH, BEYOND, CALM, DONE, FLOOD, STARVED, allot, as_bucket, as_crowd, as_wheel, check, crown, digit_for, earliest,
     end_of, free, highest, insert_slowly, is_bucket, is_crowd, is_wheel, memory, read, remove, ripen,
@@ -426,7 +426,6 @@ cdef const char *check_queue(Queue *queue) noexcept nogil:
     cdef uint32_t index, other
     cdef const char *broken = check(queue.root, &count)
     cdef uint64_t first = NEVER
-    cdef Chunk *ready
     if broken is not NULL:
         return broken
     if heap is not NULL:

@@ -90,7 +90,7 @@ cdef int add_many(TimerSet self, const uint64_t *deadlines, list tokens, uint8_t
         while done < count:
             add(self, deadlines[done], kind, tokens[done], "ats")
             done += 1
-    except:
+    except BaseException:
         self.soonest = None
         while done:
             done -= 1
@@ -349,7 +349,7 @@ cdef bint move(TimerSet self, uint64_t at, uint8_t kind, object token, uint64_t 
         if self.queue.moves != moves:
             find_again(self, crowd, at, kind, held, &spot)
         discard(self, &spot)
-    except:
+    except BaseException:
         # Where it was put: an int among floats is one.
         deadline = new_at
         check_kind(self, &deadline, new_kind, "new_at")

@@ -11,7 +11,7 @@ from timers.bucket cimport (
     new_chunk, with_room,
 )
 from timers.crowd cimport (
-    SEGMENT, check_crowd, copy_crowd, crowd_append, crowd_memory, crowd_read, crowd_remove, crowd_take,
+    check_crowd, copy_crowd, crowd_append, crowd_memory, crowd_read, crowd_remove, crowd_take,
     crowd_withdraw, leave_crowd, new_crowd,
 )
 from timers.order cimport LANES, are_few, difference_of, rank, sort
@@ -256,8 +256,8 @@ cdef uint64_t typical(Chunk *chunk) noexcept nogil:
     return sort(few, chunk.count, difference, sorted)[chunk.count // 2].deadline
 
 
-cdef void give_back(Chunk *chunk) noexcept nogil:
-    """Free the chunks of a bucket that has no timers yet."""
+cdef void free_bare(Chunk *chunk) noexcept nogil:
+    """Free a bucket that has no timers yet."""
     cdef Chunk *older
     while chunk is not NULL:
         older = chunk.older
@@ -266,6 +266,7 @@ cdef void give_back(Chunk *chunk) noexcept nogil:
 
 
 cdef int allot(Slot *slot, size_t count) noexcept nogil:
+    """A bucket with room for `count` timers, which counts them already; nothing without memory."""
     cdef Chunk *chunk = NULL
     cdef Chunk *newer
     cdef uint32_t part
@@ -273,7 +274,7 @@ cdef int allot(Slot *slot, size_t count) noexcept nogil:
         part = <uint32_t>min(<size_t>CHUNK, count)
         newer = new_chunk(chunk, part)
         if newer is NULL:
-            give_back(chunk)
+            free_bare(chunk)
             return -1
         chunk = newer
         chunk.count = <unsigned char>part
@@ -286,7 +287,7 @@ cdef void give_up(Wheel *wheel) noexcept nogil:
     """Free a wheel of buckets that have no timers yet."""
     cdef uint32_t digit
     for digit in range(wheel.size):
-        give_back(as_bucket(wheel.slots[digit]))
+        free_bare(as_bucket(wheel.slots[digit]))
     PyMem_Free(wheel)
 
 
@@ -517,7 +518,7 @@ cdef inline uint32_t count_due(Chunk *chunk, uint64_t now) noexcept nogil:
 
 
 cdef int ripen_slot(Slot *slot, uint64_t now, uint64_t end, uint32_t limit, Ripe *ripe) noexcept nogil:
-    """`end`: the last deadline of the slot. `limit`: how many low bits may differ in it; 0: it has one deadline, and is due."""
+    """`end`: the last deadline of the slot. `limit`: how many low bits may differ in it; 0: it has one, and is due."""
     cdef Wheel *wheel
     cdef int digit
     cdef size_t left = ripe.most - ripe.count

@@ -27,7 +27,19 @@ except ImportError as error:
     sys.exit(f"{error}: the tools need an extra: pip install -e '.[proof]'")
 
 from tests import driver
-from tests.proof import allocations, boundaries, faults, leaks, lines, mutants, reentry, snapshots, states, threads
+from tests.proof import (
+    allocations,
+    boundaries,
+    faults,
+    leaks,
+    lines,
+    mutants,
+    reentry,
+    snapshots,
+    states,
+    threads,
+    warned,
+)
 from tests.proof.builds import Build, Failed, Low, Raced, Sanitized, fresh
 
 console = Console()
@@ -283,6 +295,13 @@ def coverage(arguments: Arguments) -> bool:
     return report("coverage", f"all of {total:,} lines that can be reached", failure, started)
 
 
+def warn(arguments: Arguments) -> bool:
+    started = time.monotonic()
+    found, total = warned.warnings()
+    failure = Failure((), "\n".join(found)) if found else None
+    return report("warnings", f"none from our lines, {total:,} from Cython's", failure, started)
+
+
 def mutate(arguments: Arguments) -> bool:
     started = time.monotonic()
     found = [mutant for mutant in mutants.all_mutants() if arguments.only in str(mutant)]
@@ -339,6 +358,7 @@ TOOLS: dict[str, Tool] = {
     "sanitize": sanitize,
     "thresholds": lower,
     "coverage": coverage,
+    "warnings": warn,
     "mutants": mutate,
     "faults": plant,
     "replay": replay,
@@ -384,6 +404,7 @@ def run(words: list[str] | None = None) -> bool:
     ).add_argument("--no-suite", action="store_true")
     add("thresholds", "operations, allocations and snapshots on a build with low thresholds", 10**7)
     add("coverage", "every line of the Cython files")
+    add("warnings", "`-Wall -Wextra` and Cython warn of no line of ours")
     tool = add("mutants", "small changes that the tests must notice; --count of them, 0 for all", 0)
     tool.add_argument("--only", default="", help="mutants whose description holds this")
     tool = add("faults", "planted faults that the tools must notice")

@@ -6,10 +6,12 @@ import copy
 import itertools
 import pickle
 import random
+import statistics
 import sys
 import threading
+import time
 from datetime import timedelta
-from typing import Any
+from typing import Any, Callable
 
 from tests.driver import TODAY
 from tests.model import LAST
@@ -128,10 +130,91 @@ def check(threads: int, operations: int, seed: int) -> int:
         sys.setswitchinterval(interval)
 
 
+def together(threads: int, work: Callable[[int], None]) -> float:
+    """The seconds from a common start to the last end."""
+    barrier = threading.Barrier(threads + 1)
+    errors: list[BaseException] = []
+
+    def one(number: int) -> None:
+        barrier.wait()
+        try:
+            work(number)
+        except BaseException as error:
+            errors.append(error)
+
+    crew = [threading.Thread(target=one, args=(number,)) for number in range(threads)]
+    for thread in crew:
+        thread.start()
+    barrier.wait()
+    started = time.perf_counter()
+    for thread in crew:
+        thread.join()
+    seconds = time.perf_counter() - started
+    if errors:
+        raise errors[0]
+    return seconds
+
+
+def sharing(threads: int, operations: int, seed: int) -> int:
+    """Threads that each copy, write to and drain what all of them share: every copy holds what was copied."""
+    tokens = [str(number) for number in range(1000)]
+    first = MultiNotifier((TODAY + timedelta(milliseconds=number * 7), token) for number, token in enumerate(tokens))
+    copies = [copy.copy(first) for _ in range(threads)]
+
+    def work(number: int) -> None:
+        rng = random.Random(seed * 1000 + number)
+        mine, rest = copies[number], tokens
+        done = 0
+        while done < operations:
+            if not rest:
+                mine, rest = copy.copy(first), tokens
+            limit = rng.randrange(1, 200)
+            twin = rng.choice((copy.copy, copy.deepcopy))(mine)
+            assert mine.due(LAST, limit) == rest[:limit]
+            assert twin.cancel(TODAY, "0") is (rest is tokens)
+            twin.notify_at(LAST, "mine")
+            assert twin.due(LAST)[-1] == "mine"
+            rest = rest[limit:]
+            done += 5
+        mine._check()
+
+    together(threads, work)
+    first._check()
+    assert first.due(LAST) == tokens
+    return threads * operations
+
+
+def throughput(threads: int, operations: int, own: bool) -> float:
+    """How many times the work of one thread several do in the same time, each with a notifier of its own.
+
+    `own`: with tokens and times of their own too; else all insert the same ones.
+    """
+    times = [[TODAY + timedelta(microseconds=step * 37 % 60_000_000) for step in range(operations)]]
+    tokens = [[str(number) for number in range(operations)]]
+    for number in range(1, threads):
+        times.append([at + timedelta(microseconds=number) for at in times[0]] if own else times[0])
+        tokens.append([f"{number} {token}" for token in tokens[0]] if own else tokens[0])
+
+    def work(number: int) -> None:
+        n: MultiNotifier[str] = MultiNotifier()
+        notify_at, due = n.notify_at, n.due
+        for at, token in zip(times[number], tokens[number]):
+            notify_at(at, token)
+        for step in range(0, 60_001, 10):
+            due(TODAY + timedelta(milliseconds=step))
+        assert not n
+
+    rounds = [together(1, work) * threads / together(threads, work) for _ in range(7)]
+    return statistics.median(rounds)
+
+
 if __name__ == "__main__":
     # In the interpreter that a build made for it: prints which module it loaded.
     import timers.notifier
 
     print(timers.notifier.__file__, "GIL" if getattr(sys, "_is_gil_enabled", lambda: True)() else "free-threaded")
-    threads, operations, seed = map(int, sys.argv[1:])
-    print(check(threads, operations, seed), "operations")
+    count, operations, seed = map(int, sys.argv[1:])
+    print(check(count, operations, seed), "operations on shared notifiers")
+    print(sharing(count, operations, seed), "operations on copies that share")
+    print("throughput of two threads against one, each with its own notifier: ", end="")
+    print(f"{throughput(2, 200_000, True):.2f} with tokens of their own, {throughput(2, 200_000, False):.2f} shared")
