@@ -803,3 +803,22 @@ def test_an_empty_set_of_boxes_is_copied() -> None:
     twin.notify_at(T, [1])
     n.notify_at(T, [2])
     assert (n.due(T), twin.due(T)) == ([[2]], [[1]])
+
+
+@pytest.mark.parametrize("taken", [0, 253, 254, 255, 300, 520])
+def test_a_search_in_a_crowd_of_two(taken: int) -> None:
+    n: MultiNotifier[Any] = MultiNotifier((T, str(number)) for number in range(1300))
+    tokens = [token for _, token in n]
+    assert n.due(T, taken) == tokens[:taken]
+    for number in (taken, 600, 777, 1299):
+        twin = copy.copy(n)
+        assert (T, str(number)) in n
+        assert n.cancel(T, tokens[number]) and not n.cancel(T, tokens[number])
+        assert twin.reschedule(T, tokens[number], T + DAY)
+        n._check()
+        twin._check()
+        left = tokens[taken:number] + tokens[number + 1 :]
+        assert [token for _, token in n] == left
+        assert twin.due(T + DAY) == [*left, tokens[number]]
+        n = MultiNotifier((T, token) for token in tokens)
+        n.due(T, taken)

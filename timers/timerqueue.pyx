@@ -358,12 +358,19 @@ cdef bint next_at_spot(Queue *queue, Spot *spot, size_t *position, size_t *word)
 
 cdef int remove_at_spot(Queue *queue, Spot *spot, size_t *word) noexcept nogil:
     cdef size_t position = spot.place.position
+    cdef Crowd *crowd
     if spot.in_heap:
         word[0] = pop(queue.heap, <uint32_t>position).word
     else:
         if not spot.place.own:
+            crowd = crowd_at(spot)
+            if crowd is not NULL:
+                position -= crowd.start
             if find_spot(queue, spot.deadline, True, spot) < 0:
                 return -1
+            # A copy of a crowd begins with what is left.
+            if crowd is not NULL:
+                position += crowd_at(spot).start
             spot.place.position = position
         if remove(&spot.place, word) < 0:
             return -1

@@ -9,6 +9,7 @@ from cpython.ref cimport Py_DECREF, Py_INCREF
 from cpython.tuple cimport PyTuple_New
 from libc.stdint cimport int64_t, uint32_t
 
+from timers.bits cimport FREE_THREADED
 from timers.boxes cimport PyListObject, copy_boxes, in_use, put_in_box, take_from_box
 from timers.crowd cimport ASK, Crowd, crowd_find
 from timers.timerqueue cimport (
@@ -259,7 +260,8 @@ cdef bint locate(TimerSet self, uint64_t at, uint8_t kind, object token, Spot *s
 cdef bint go_to(TimerSet self, uint64_t deadline, Spot *spot) except -1:
     """Find the spot of a deadline, in a form that is quickly searched; False if there is none."""
     cdef int found = find_spot(&self.queue, deadline, False, spot)
-    if found and is_crowded(spot) and crowd_at(spot) is NULL:
+    # An index is made in a crowd of several owners too, whose threads the GIL keeps apart.
+    if found and is_crowded(spot) and (crowd_at(spot) is NULL or (FREE_THREADED and not spot.place.own)):
         found = find_spot(&self.queue, deadline, True, spot)
     if found < 0:
         raise MemoryError
