@@ -107,11 +107,12 @@ class Low(Quick):
 
     LOWER: ClassVar = {
         "bits.pxd": {"MOST_OWNERS": 3},
-        "bucket.pxd": {"CHUNK": 7, "LIGHT": 3},
+        "bucket.pxd": {"CHUNK": 7},
         "order.pxd": {"FEW": 5},
         "overflow.pxd": {"LIMIT": 8},
         "crowd.pxd": {"SEGMENT": 5},
         "wheel.pxd": {"BATCH": 30, "FLOOD": 40, "NARROW": 1, "WIDE": 4, "ROOMY": 1, "CALM": 4},
+        "crowd.pyx": {"SPARSE": 3},
         "boxes.pyx": {"MANY": 2},
         "pending.pyx": {"SLICE": 3},
     }

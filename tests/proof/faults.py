@@ -153,7 +153,7 @@ FAULTS = [
         "snapshots",
         "an index that outlives the boxes of its tokens",
         "timers/crowd.pyx",
-        " or index.serial != serial):",
+        " or crowd.index.serial != serial):",
         "):",
         Quick,
         _tool("from tests.proof.snapshots import *; [check('one instant, labels', seed, 100) for seed in range(9)]"),

@@ -93,8 +93,6 @@ HARMLESS: list[tuple[str, str]] = [
     ("LANES = 49", "more memory than is used, for a moment"),
     ("FAN = 1025", "rounded down to a power of two"),
     ("FEWEST = 3", "a threshold of memory"),
-    ("LIGHT = 16", "a threshold of speed"),
-    ("newest.count < LIGHT", "a threshold of speed"),
     ("MOST_OWNERS = 60001", "well below what fits"),
     ("> MOST_OWNERS: -> if add_owner(owners) >= MOST_OWNERS", "well below what fits"),
     ("BATCH = 65537", "a threshold of speed"),
