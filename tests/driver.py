@@ -19,7 +19,8 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta, timezone, tzinfo
 from typing import Any, Callable, ClassVar, NamedTuple
 
-from tests.model import BEGINNING, END, FIRST, LAST, MICROSECOND, Time, instant, kind as kind_of, moment
+from tests.model import BEGINNING, END, FIRST, LAST, MICROSECOND, Time, instant, moment
+from tests.model import kind as kind_of
 from tests.oracle import NUMBER_BITS, Oracle
 from timers import MultiNotifier
 
@@ -28,8 +29,8 @@ TICK = timedelta(milliseconds=1)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 TODAY = datetime(2026, 1, 1, tzinfo=UTC)
 
-# Plain integers are what the oracle speaks: of a datetime the microseconds from year 1, of an int itself, and of a float
-# how many floats there are from 0.0 up to it, so that neighbours differ by one.
+# Plain integers are what the oracle speaks: of a datetime the microseconds from year 1, of an int itself, and of a
+# float how many floats there are from 0.0 up to it, so that neighbours differ by one.
 TICK_SIZE = 1000
 DAY = timedelta(days=1) // MICROSECOND
 # Wheels may count their ticks from any of these; their levels lie at any of these powers of two of a tick.
@@ -187,8 +188,8 @@ class Config:
     """Where the clock starts, how far timers and clock move, what times and tokens look like, what is done."""
 
     start: Time = TODAY
-    # Timers lie up to `spread` after the clock, and a sixteenth of it before; the clock moves up to `step`. Where times are
-    # numbers, a microsecond stands for one, or for the next float.
+    # Timers lie up to `spread` after the clock, and a sixteenth of it before; the clock moves up to `step`. Where times
+    # are numbers, a microsecond stands for one, or for the next float.
     spread: timedelta = timedelta(seconds=60)
     step: timedelta = timedelta(seconds=1)
     grain: timedelta = MICROSECOND
@@ -278,12 +279,26 @@ CONFIGS = {
     ),
     "outliers, cancelled": Config(outliers=0.1, weights={**USUAL, "due": 9, "cancel": 500, "reschedule": 500}),
     "outliers, copied": Config(
-        outliers=0.1, tokens="few lists", twins=6, weights={**USUAL, "copy": 60, "switch": 90, "keep": 12, "restore": 12}
+        outliers=0.1,
+        tokens="few lists",
+        twins=6,
+        weights={**USUAL, "copy": 60, "switch": 90, "keep": 12, "restore": 12},
     ),
-    "generations": Config(spread=timedelta(seconds=9), twins=40, weights={**USUAL, "copy": 80, "switch": 60, "drop": 9}),
+    "generations": Config(
+        spread=timedelta(seconds=9), twins=40, weights={**USUAL, "copy": 80, "switch": 60, "drop": 9}
+    ),
     "iterating": Config(
         spread=timedelta(seconds=1),
-        weights={**USUAL, "due": 30, "slice": 20, "cancel": 60, "iterate": 90, "step": 2000, "contains": 300, "look": 60},
+        weights={
+            **USUAL,
+            "due": 30,
+            "slice": 20,
+            "cancel": 60,
+            "iterate": 90,
+            "step": 2000,
+            "contains": 300,
+            "look": 60,
+        },
     ),
     "whole seconds": Config(grain=timedelta(seconds=1), step=timedelta(seconds=2), tokens="equal"),
     **{
@@ -292,7 +307,10 @@ CONFIGS = {
             grain=timedelta(hours=1),
             step=timedelta(0),
             tokens=tokens,
-            weights={**USUAL, **dict(due=3, due_items=40, cancel=250, reschedule=150, notify_many=30, copy=20, switch=30)},
+            weights={
+                **USUAL,
+                **dict(due=3, due_items=40, cancel=250, reschedule=150, notify_many=30, copy=20, switch=30),
+            },
         )
         for tokens in ("strings", "numbers", "pairs", "objects", "equal", "labels", "mixed")
     },

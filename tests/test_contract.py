@@ -7,8 +7,8 @@ import copy
 import subprocess
 import sys
 import weakref
-from decimal import Decimal
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 from typing import Any, Callable, Generic, NamedTuple, TypeVar
 
 import pytest

@@ -152,7 +152,7 @@ def test_a_copy_or_search_inside_a_search(shared: bool) -> None:
                 def __eq__(self, other: object) -> bool:
                     nonlocal asked
                     asked += 1
-                    if act is acts[2]:
+                    if act is acts[2]:  # noqa: B023
                         twins.append(act(n))  # noqa: B023
                     else:
                         act(n)  # noqa: B023
@@ -172,7 +172,9 @@ def test_a_copy_or_search_inside_a_search(shared: bool) -> None:
 # ---- 2: what a call holds
 
 
-@pytest.mark.parametrize("call", ["sys.getsizeof(n)", "n.next_at()", "repr(n)", "n._check()", "next(iter(n))", "copy.copy(n)"])
+@pytest.mark.parametrize(
+    "call", ["sys.getsizeof(n)", "n.next_at()", "repr(n)", "n._check()", "next(iter(n))", "copy.copy(n)"]
+)
 def test_what_a_call_holds_while_foreign_code_runs(call: str) -> None:
     survives(f"""
         import copy, gc, sys
@@ -241,7 +243,9 @@ def _borrowed(text: str) -> list[str]:
     return found
 
 
-GENERATED = [path for path in (SOURCES.parent / "build/timers").glob("*.c") if (SOURCES / path.name).with_suffix(".pyx").exists()]
+GENERATED = [
+    path for path in (SOURCES.parent / "build/timers").glob("*.c") if (SOURCES / path.name).with_suffix(".pyx").exists()
+]
 
 
 @pytest.mark.skipif(not GENERATED, reason="there is no generated C beside the tests")
@@ -379,7 +383,11 @@ def test_ends_of_the_calendar_in_states(naive: bool, version: int) -> None:
 
 def _holed() -> list[Any]:
     """Lists and tuples with places that hold nothing: they refer to fewer objects than they have places."""
-    return [type(each) for each in gc.get_objects() if type(each) in (list, tuple) and len(gc.get_referents(each)) < len(each)]
+    return [
+        type(each)
+        for each in gc.get_objects()
+        if type(each) in (list, tuple) and len(gc.get_referents(each)) < len(each)
+    ]
 
 
 @pytest.mark.parametrize("size", [3, 70])
@@ -729,7 +737,9 @@ def _comprehensions(text: str) -> list[str]:
 def test_no_list_comprehension_is_compiled() -> None:
     """The C that some versions of Cython make of one releases an item twice when the list cannot grow."""
     assert _comprehensions("taken = [pair_of(pending, index) for index in range(3)]")
-    assert _comprehensions("taken = [a[index] for index in b]") and not _comprehensions('"[x for x in y]"  # [x for x in y]')
+    assert _comprehensions("taken = [a[index] for index in b]") and not _comprehensions(
+        '"[x for x in y]"  # [x for x in y]'
+    )
     for path in [*SOURCES.glob("*.pyx"), *SOURCES.glob("*.pxd")]:
         assert not _comprehensions(path.read_text()), path
 
@@ -793,3 +803,22 @@ def test_an_empty_set_of_boxes_is_copied() -> None:
     twin.notify_at(T, [1])
     n.notify_at(T, [2])
     assert (n.due(T), twin.due(T)) == ([[2]], [[1]])
+
+
+@pytest.mark.parametrize("taken", [0, 253, 254, 255, 300, 520])
+def test_a_search_in_a_crowd_of_two(taken: int) -> None:
+    n: MultiNotifier[Any] = MultiNotifier((T, str(number)) for number in range(1300))
+    tokens = [token for _, token in n]
+    assert n.due(T, taken) == tokens[:taken]
+    for number in (taken, 600, 777, 1299):
+        twin = copy.copy(n)
+        assert (T, str(number)) in n
+        assert n.cancel(T, tokens[number]) and not n.cancel(T, tokens[number])
+        assert twin.reschedule(T, tokens[number], T + DAY)
+        n._check()
+        twin._check()
+        left = tokens[taken:number] + tokens[number + 1 :]
+        assert [token for _, token in n] == left
+        assert twin.due(T + DAY) == [*left, tokens[number]]
+        n = MultiNotifier((T, token) for token in tokens)
+        n.due(T, taken)

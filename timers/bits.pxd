@@ -39,6 +39,11 @@ cdef extern from *:
     } while (0)
 
     #if !defined(Py_GIL_DISABLED)
+      #define timers_free_threaded 0
+    #else
+      #define timers_free_threaded 1
+    #endif
+    #if !defined(Py_GIL_DISABLED)
       #define timers_owners(owners) (*(owners))
       #define timers_add_owner(owners) (++*(owners))
       #define timers_leave_owner(owners) (--*(owners))
@@ -52,6 +57,7 @@ cdef extern from *:
       #define timers_leave_owner(owners) __atomic_sub_fetch(owners, 1, __ATOMIC_ACQ_REL)
     #endif
     """
+    const bint FREE_THREADED "timers_free_threaded"
     int low_bit "timers_low_bit"(uint64_t word) noexcept nogil
     int high_bit "timers_high_bit"(uint64_t word) noexcept nogil
     void prefetch "timers_prefetch"(void *address) noexcept nogil

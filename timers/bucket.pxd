@@ -5,8 +5,9 @@
              [t t t . . .]    [t t t t t t]   [t t t t t t]
 
 A chunk knows the one before it, never the one after: a copy shares what there is, and puts chunks of its own in front.
-Only the newest is ever written to, and copied first if it is shared. `before` tells how many timers are older than a chunk's, and so where each belongs
-in an array of all; whoever reads a bucket meets the newest first, and writes each chunk to its place.
+Only the newest is ever written to, and copied first if it is shared. `before` tells how many timers are older than a
+chunk's, and so where each belongs in an array of all: whoever reads a bucket meets the newest first, and writes each
+chunk to its place.
 
 Invariants (`check` in wheel.pyx verifies each by name):
   no-hole     no chunk is empty or over-full

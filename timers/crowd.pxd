@@ -10,9 +10,10 @@ wanted, its bucket becomes a crowd: the words alone, in segments, from the oldes
 
 A copy of a crowd shares its segments; a segment that is written to becomes the crowd's own.
 
-An *index* is made by the first search, and given back with the crowd: two hash tables of positions, by identity
-and by value. It holds for the boxes that it was made with: a crowd may come to another notifier, a deep copy. The positions of one key form a ring, from the oldest to the youngest and round; a table holds the youngest,
-so that both ends are at hand. What is gone is unlinked when it is met.
+An *index* is made by the first search, and given back with the crowd: two hash tables of positions, by identity and,
+when that finds nothing, by value. The positions of one key form a ring, from the oldest to the youngest and round; a
+table holds the youngest, so that both ends are at hand. What is gone is unlinked when it is met. An index holds for the
+boxes that it was made with: a crowd may come to another notifier, as a deep copy's.
 
 Invariants (`check` in wheel.pyx verifies each by name):
   populated   a crowd holds a timer, and `live` counts those between `start` and `end`

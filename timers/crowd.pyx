@@ -7,7 +7,7 @@ from libc.string cimport memcpy, memmove, memset
 from timers.bits cimport (
     PyMem_Calloc, PyMem_Free, PyMem_Malloc, PyMem_Realloc, high_bit, join_owners, leave_owner, owners_of,
 )
-from timers.bucket cimport bucket_count, is_own, leave_bucket
+from timers.bucket cimport bucket_count, leave_bucket
 from timers.tokens cimport NOBODY, box_of, is_boxed, timers_drop, timers_keep
 
 import_datetime()

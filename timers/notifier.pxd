@@ -1,7 +1,8 @@
 # cython: language_level=3
 """The class that users see, for other Cython code.
 
-`put_at`, `soonest_at` and `due_by` are `notify_at`, `next_at` and `due` on deadlines, which `times.pxd` makes of times and back:
+`put_at`, `soonest_at` and `due_by` are `notify_at`, `next_at` and `due` on deadlines, which `times.pxd` makes of times
+and back:
 
     cimport timers.notifier
     notifier.put_at(queue, fold_float(1.5), FLOAT, "token")

@@ -84,8 +84,8 @@ datetime.datetime(2024, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
         """Remember that `token` is wanted at `at`. O(1).
 
         `at` is a time, past or future, and of the kind of those that are pending: a datetime (nanoseconds of a
-        `pandas.Timestamp` are rounded up), a float, or an int of 64 bits. `token` is anything at all. TypeError if `at` is
-        no time or of another kind, ValueError for NaT and NaN, OverflowError for an int too large.
+        `pandas.Timestamp` are rounded up), a float, or an int of 64 bits. `token` is anything at all. TypeError if
+        `at` is no time or of another kind, ValueError for NaT and NaN, OverflowError for an int too large.
 
         >>> from datetime import datetime
         >>> n = MultiNotifier()
@@ -123,8 +123,8 @@ datetime.datetime(2024, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
         """Remove and return, in a new list, the tokens of all timers with `at <= now`, or the earliest `limit` of them.
 
         In the order of `at`, equal ones in that of their insertion. Amortised O(1) a token, whatever time has passed.
-        A timer set while the list is being handled comes with a later call. TypeError if `now` is no time or of another kind
-        than the pending ones, ValueError for a negative `limit`.
+        A timer set while the list is being handled comes with a later call. TypeError if `now` is no time or of
+        another kind than the pending ones, ValueError for a negative `limit`.
 
         >>> from datetime import datetime
         >>> n = MultiNotifier([(datetime(2024, 1, 2), "b"), (datetime(2024, 1, 1), "a")])
@@ -151,10 +151,10 @@ datetime.datetime(2024, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
 
     @cython.critical_section
     def cancel(self, at, token):
-        """Remove the earliest-inserted timer with this time whose token is `token`, or else the earliest that equals it.
+        """Remove the earliest-inserted timer of this time whose token is the given one, or else the earliest equal one.
 
-        False where there is none: a token that `due` has given out is no longer there. Amortised O(log n), however many share
-        the time, for tokens with a built-in type's hash and equality (str, bytes, numbers, None, dates, and tuples and
+        False where there is none: a token that `due` has given out is no longer there. Amortised O(log n), however many
+        share the time, for tokens with a built-in type's hash and equality (str, bytes, numbers, dates, tuples and
         frozensets of these) or that of `object`; plus O(k) for k of the same time where a token has its own.
         TypeError and ValueError as for `notify_at`.
 

@@ -1,8 +1,8 @@
 """Pickles: the state of timers as what every release can read.
 
-A state is (version, times, tokens, kind[, attributes]), in due order. `times` are numbers of seven bits a byte, the lowest
-first, the highest bit set where another byte follows: the difference to the time before. Many strings are pickled as
-one, where nothing is shared; then each time is followed by the length of its token.
+A state is (version, times, tokens, kind[, attributes]), in due order. `times` are numbers of seven bits a byte, the
+lowest first, the highest bit set where another byte follows: the difference to the time before. Many strings are
+pickled as one, where nothing is shared; then each time is followed by the length of its token.
 
 Version 1 had no such strings; version 2 no numbers: its kind is whether the datetimes are naive. Version 3 is written
 for numbers only; its kind is "float" or "int", and its times are deadlines (times.pxd).

@@ -62,8 +62,8 @@ cdef struct Spot:
     Place place
     uint64_t deadline
 
-# False if there is none. `to_write`: whatever its size, bring it into a form that is quickly searched, and from which can be
-# removed.
+# False if there is none. `to_write`: whatever its size, bring it into a form that is quickly searched, and from which
+# can be removed.
 cdef int find_spot(Queue *queue, uint64_t deadline, bint to_write, Spot *spot) noexcept nogil
 # Whether a spot has more than are looked through one by one; and its crowd, if it is one that may be written to.
 cdef bint is_crowded(Spot *spot) noexcept nogil

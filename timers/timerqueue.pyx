@@ -5,10 +5,10 @@ from libc.string cimport memset
 from timers.bits cimport PyMem_Free, high_bit
 from timers.bucket cimport CHUNK, bucket_count, is_own, new_chunk
 from timers.overflow cimport (
-    LIMIT, Entry, comes_before, copy_heap, free_heap, heap_size, pop, push, reserve, sort_heap,
+    LIMIT, comes_before, copy_heap, free_heap, heap_size, pop, push, reserve, sort_heap,
 )
 from timers.crowd cimport SEGMENT
-from timers.tokens cimport NOBODY, timers_drop, timers_keep
+from timers.tokens cimport NOBODY, timers_keep
 from timers.wheel cimport (
     BATCH, BEYOND, CALM, DONE, FLOOD, STARVED, allot, as_bucket, as_crowd, as_wheel, check, crown, digit_for, earliest,
     end_of, free, highest, insert_slowly, is_bucket, is_crowd, is_wheel, memory, read, remove, ripen,
@@ -358,12 +358,19 @@ cdef bint next_at_spot(Queue *queue, Spot *spot, size_t *position, size_t *word)
 
 cdef int remove_at_spot(Queue *queue, Spot *spot, size_t *word) noexcept nogil:
     cdef size_t position = spot.place.position
+    cdef Crowd *crowd
     if spot.in_heap:
         word[0] = pop(queue.heap, <uint32_t>position).word
     else:
         if not spot.place.own:
+            crowd = crowd_at(spot)
+            if crowd is not NULL:
+                position -= crowd.start
             if find_spot(queue, spot.deadline, True, spot) < 0:
                 return -1
+            # A copy of a crowd begins with what is left.
+            if crowd is not NULL:
+                position += crowd_at(spot).start
             spot.place.position = position
         if remove(&spot.place, word) < 0:
             return -1
@@ -419,7 +426,6 @@ cdef const char *check_queue(Queue *queue) noexcept nogil:
     cdef uint32_t index, other
     cdef const char *broken = check(queue.root, &count)
     cdef uint64_t first = NEVER
-    cdef Chunk *ready
     if broken is not NULL:
         return broken
     if heap is not NULL:

@@ -34,8 +34,8 @@ cdef enum:
     ATTEMPTS = 100
 
 cdef object restless_error()
-# TypeError, unless a time of `kind` goes with the pending ones; an int that is a float too becomes one among floats. Where
-# nothing is pending, that is the kind from now on.
+# TypeError, unless a time of `kind` goes with the pending ones; an int that is a float too becomes one among floats.
+# Where nothing is pending, that is the kind from now on.
 cdef int check_kind(TimerSet self, uint64_t *deadline, uint8_t kind, str name) except -1
 
 # ---- In, out, and one of many

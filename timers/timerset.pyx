@@ -9,6 +9,7 @@ from cpython.ref cimport Py_DECREF, Py_INCREF
 from cpython.tuple cimport PyTuple_New
 from libc.stdint cimport int64_t, uint32_t
 
+from timers.bits cimport FREE_THREADED
 from timers.boxes cimport PyListObject, copy_boxes, in_use, put_in_box, take_from_box
 from timers.crowd cimport ASK, Crowd, crowd_find
 from timers.timerqueue cimport (
@@ -89,7 +90,7 @@ cdef int add_many(TimerSet self, const uint64_t *deadlines, list tokens, uint8_t
         while done < count:
             add(self, deadlines[done], kind, tokens[done], "ats")
             done += 1
-    except:
+    except BaseException:
         self.soonest = None
         while done:
             done -= 1
@@ -259,7 +260,8 @@ cdef bint locate(TimerSet self, uint64_t at, uint8_t kind, object token, Spot *s
 cdef bint go_to(TimerSet self, uint64_t deadline, Spot *spot) except -1:
     """Find the spot of a deadline, in a form that is quickly searched; False if there is none."""
     cdef int found = find_spot(&self.queue, deadline, False, spot)
-    if found and is_crowded(spot) and crowd_at(spot) is NULL:
+    # An index is made in a crowd of several owners too, whose threads the GIL keeps apart.
+    if found and is_crowded(spot) and (crowd_at(spot) is NULL or (FREE_THREADED and not spot.place.own)):
         found = find_spot(&self.queue, deadline, True, spot)
     if found < 0:
         raise MemoryError
@@ -347,7 +349,7 @@ cdef bint move(TimerSet self, uint64_t at, uint8_t kind, object token, uint64_t 
         if self.queue.moves != moves:
             find_again(self, crowd, at, kind, held, &spot)
         discard(self, &spot)
-    except:
+    except BaseException:
         # Where it was put: an int among floats is one.
         deadline = new_at
         check_kind(self, &deadline, new_kind, "new_at")

@@ -19,9 +19,9 @@ sixteen timers a slot. A bucket that fits one chunk is sorted where it lies inst
 taken as a whole, and sorted on its way out. One of FLOOD timers does not wait: it cascades while a pass over it is
 cheap, and what comes later goes straight to the finer slots.
 
-The root reaches as far as the timers that it was made for. What lies beyond is not its affair: `insert_slowly` says so, and
-timerqueue.pxd keeps it in the overflow heap, until it puts a coarser wheel on top, a `crown`. Within the tree a wheel too fine for
-a deadline gets a coarser one on top.
+The root reaches as far as the timers that it was made for. What lies beyond is not its affair: `insert_slowly` says so,
+and timerqueue.pxd keeps it in the overflow heap, until it puts a coarser wheel on top, a `crown`. Within the tree a
+wheel too fine for a deadline gets a coarser one on top.
 
 Nodes may be shared with other trees, each node counting its owners. Whoever writes makes its own first what lies on the
 way from the root: path copying, after Driscoll et al., "Making Data Structures Persistent", STOC 1986.
@@ -110,8 +110,8 @@ cdef struct Ripe:
 cdef int ripen(Slot *root, uint64_t now, Ripe *ripe) noexcept nogil
 # Remove the ripe timers, in order; `deadlines` may be NULL.
 cdef int take(Slot *root, Ripe *ripe, size_t *words, uint64_t *deadlines) noexcept nogil
-# The soonest deadline of a tree that is not empty. Cascades; and `ready` becomes the chunk that it is first in, if that is
-# ordered and may be written to, or else NULL.
+# The soonest deadline of a tree that is not empty. Cascades; and `ready` becomes the chunk that it is first in, if that
+# is ordered and may be written to, or else NULL.
 cdef uint64_t earliest(Slot *root, Chunk **ready) noexcept nogil
 
 
@@ -123,8 +123,8 @@ cdef struct Place:
     bint own                    # may be written to
     size_t position             # in the order of the bucket or crowd
 
-# Go to the bucket or crowd of a deadline; False if there is none. `to_write`: the way becomes the tree's own, a bucket too
-# large for a chunk cascades or becomes a crowd, a smaller one becomes one chunk, in the same order.
+# Go to the bucket or crowd of a deadline; False if there is none. `to_write`: the way becomes the tree's own, a bucket
+# too large for a chunk cascades or becomes a crowd, a smaller one becomes one chunk, in the same order.
 cdef int seek(Slot *root, uint64_t deadline, bint to_write, Place *place) noexcept nogil
 # Remove one timer from an own bucket of a chunk, or from a crowd.
 cdef int remove(Place *place, size_t *word) noexcept nogil

@@ -11,7 +11,7 @@ from timers.bucket cimport (
     new_chunk, with_room,
 )
 from timers.crowd cimport (
-    SEGMENT, check_crowd, copy_crowd, crowd_append, crowd_memory, crowd_read, crowd_remove, crowd_take,
+    check_crowd, copy_crowd, crowd_append, crowd_memory, crowd_read, crowd_remove, crowd_take,
     crowd_withdraw, leave_crowd, new_crowd,
 )
 from timers.order cimport LANES, are_few, difference_of, rank, sort
@@ -518,7 +518,7 @@ cdef inline uint32_t count_due(Chunk *chunk, uint64_t now) noexcept nogil:
 
 
 cdef int ripen_slot(Slot *slot, uint64_t now, uint64_t end, uint32_t limit, Ripe *ripe) noexcept nogil:
-    """`end`: the last deadline of the slot. `limit`: how many low bits may differ in it; 0: it has one deadline, and is due."""
+    """`end`: the last deadline of the slot. `limit`: how many low bits may differ in it; 0: it has one, and is due."""
     cdef Wheel *wheel
     cdef int digit
     cdef size_t left = ripe.most - ripe.count
