@@ -214,6 +214,11 @@ def test_what_tells_tokens_apart(inside: Any) -> None:
         def utcoffset(self, at: Any) -> timedelta:
             return timedelta(hours=1)
 
+        dst = utcoffset
+
+        def tzname(self, at: Any) -> str:
+            return "Zone"
+
     zone, same, own = Zone(), Same(), Own()
     deep: Any = ()
     for _ in range(9):

@@ -660,8 +660,9 @@ cdef list read_tokens(object tokens):
     if is_a(tokens, "pandas", "Series") or is_a(tokens, "pandas", "Index"):
         dtype = tokens.dtype
         if is_a(dtype, "pandas", "StringDtype") or is_a(dtype, "pandas", "ArrowDtype"):
+            # Strings may also lie in NumPy's memory, and PyArrow not be there.
             to_arrow = getattr(tokens.array, "__arrow_array__", None)
-            if to_arrow is None:
+            if to_arrow is None or "pyarrow" not in <dict>PyImport_GetModuleDict():
                 return tokens.to_numpy(object, na_value=None).tolist()
             exported = export(to_arrow(), "tokens")
         else:

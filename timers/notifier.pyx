@@ -154,7 +154,7 @@ datetime.datetime(2024, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
         """Remove the earliest-inserted timer of this time whose token is the given one, or else the earliest equal one.
 
         False where there is none: a token that `due` has given out is no longer there. Amortised O(log n), however many
-        share the time, for tokens with a built-in type's hash and equality (str, bytes, numbers, None, dates, tuples and
+        share the time, for tokens with a built-in type's hash and equality (str, bytes, numbers, dates, tuples and
         frozensets of these) or that of `object`; plus O(k) for k of the same time where a token has its own.
         TypeError and ValueError as for `notify_at`.
 

@@ -11,6 +11,7 @@ import functools
 import gc
 import math
 import sys
+import sysconfig
 from datetime import datetime, timedelta
 from typing import Any, Callable
 
@@ -18,6 +19,9 @@ from tests import window
 from tests.driver import TODAY, Sub
 from tests.model import LAST, Time
 from timers import MultiNotifier
+
+# Free-threaded CPython 3.13 itself crashes where there is no memory for a list: `[None] * 50` is enough.
+FREE_THREADED_3_13 = bool(sysconfig.get_config_var("Py_GIL_DISABLED")) and sys.version_info < (3, 14)
 
 # A method that still allocates after so many failures in a row does not end.
 MOST = 4000
