@@ -197,7 +197,7 @@ cdef class Numbers:
             raise MemoryError
         return box_of(word) - 1
 
-    def search(self, uint64_t deadline, token, list objects):
+    def search(self, uint64_t deadline, token, list objects, uint64_t serial=1):
         """Of a crowd: the number of the timer whose token is `token`, where timer k has `objects[k + 1]`."""
         cdef Spot spot
         if find_spot(&self.queue, deadline, True, &spot) < 0 or not is_crowd(spot.place.path[spot.place.depth - 1][0]):
@@ -205,7 +205,7 @@ cdef class Numbers:
         cdef Crowd *crowd = as_crowd(spot.place.path[spot.place.depth - 1][0])
         self.begin()
         try:
-            position = crowd_find(crowd, <PyObject *>token, (<PyListObject *>objects).ob_item)
+            position = crowd_find(crowd, <PyObject *>token, (<PyListObject *>objects).ob_item, serial)
         finally:
             self.end()
         if position < 0:

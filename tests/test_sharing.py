@@ -13,7 +13,6 @@ from tests.test_wheel import CHUNK, cascaded, in_order, is_bucket, is_wheel, tic
 
 # A node has at most so many owners.
 MOST = 60000
-LIGHT = 15
 
 
 def owners(shape: Any) -> Any:
@@ -40,32 +39,33 @@ def test_a_copy_takes_no_memory_but_for_the_heap(inside: Any) -> None:
 
 
 def test_an_append_to_a_shared_bucket(inside: Any) -> None:
-    """A light newest chunk is copied, a fuller one is left as it is; the older ones are shared."""
-    for count in (1, LIGHT, LIGHT + 1, CHUNK, CHUNK + 1, CHUNK + LIGHT, CHUNK + LIGHT + 1, 200):
+    """The newest chunk is copied, unless it is full; the older ones are shared."""
+    for count in (1, CHUNK - 1, CHUNK, CHUNK + 1, 2 * CHUNK, 200):
         timers = inside.Numbers(ticks(count))
         twin = timers.copy()
-        light = (count - 1) % CHUNK + 1 <= LIGHT
+        full = count % CHUNK == 0
         before = timers.shape()
         twin.put(7)
-        assert timers.shape() == before or owners(timers.shape())[0] == (1 if light else 2)
+        assert timers.shape() == before or owners(timers.shape())[0] == (2 if full else 1)
         shape = twin.shape()
-        assert shape[0].owners == 1 and len(shape) == len(before) + (not light)
+        assert shape[0].owners == 1 and len(shape) == len(before) + full
         assert owners(shape)[1:] == [2, *[1] * 9][: len(shape) - 1]
         assert twin.read() == in_order([*ticks(count), 7]) and timers.read() == in_order(ticks(count))
         timers.put(8)
         assert twin.check() == timers.check() == count + 1
         del twin
         assert set(owners(timers.shape())) == {1}
-    timers = inside.Numbers(ticks(LIGHT))
+    timers = inside.Numbers(ticks(9))
     twin = timers.copy()
     with pytest.raises(MemoryError):
         twin.starve().put(7)
-    assert owners(timers.shape()) == [2] and twin.check() == LIGHT
-    timers = inside.Numbers(ticks(200))
-    twin = timers.copy()
-    with pytest.raises(MemoryError):
-        twin.starve().put(7)
-    assert owners(timers.shape()) == [2, *[1] * 6] and twin.check() == 200
+    assert owners(timers.shape()) == [2] and twin.check() == 9
+    for count in (200, 7 * CHUNK):
+        timers = inside.Numbers(ticks(count))
+        twin = timers.copy()
+        with pytest.raises(MemoryError):
+            twin.starve().put(7)
+        assert owners(timers.shape()) == [2, *[1] * 6] and twin.check() == count
 
 
 def test_a_write_makes_its_own_what_lies_on_its_way(inside: Any) -> None:

@@ -662,7 +662,7 @@ cdef list read_tokens(object tokens):
         if is_a(dtype, "pandas", "StringDtype") or is_a(dtype, "pandas", "ArrowDtype"):
             # Strings may also lie in NumPy's memory, and PyArrow not be there.
             to_arrow = getattr(tokens.array, "__arrow_array__", None)
-            if to_arrow is None or "pyarrow" not in <dict>PyImport_GetModuleDict():
+            if to_arrow is None or "pyarrow" not in sys.modules:
                 return tokens.to_numpy(object, na_value=None).tolist()
             exported = export(to_arrow(), "tokens")
         else:

@@ -1,5 +1,5 @@
 # cython: language_level=3
-"""Iteration: an iterator has a copy of the timers, which shares what it can, and takes slices of it."""
+"""Iteration: an iterator shows what is ready, and then takes slices of a copy, which shares what it can."""
 
 from timers.timerset cimport TimerSet
 

@@ -4,7 +4,7 @@ cimport cython
 from cpython.datetime cimport import_datetime
 from libc.stdint cimport uint32_t, uint64_t
 
-from timers.timerqueue cimport Due, copy_queue, ripen_queue, take_due
+from timers.timerqueue cimport Due, copy_queue, peek, ripen_queue, take_due
 from timers.timerset cimport TimerSet, token_of
 from timers.times cimport write_time
 from timers.tokens cimport timers_drop
@@ -21,11 +21,11 @@ cdef class Pending:
     """The pending timers in the order of falling due; iterates as long as they do not change."""
 
     cdef TimerSet owner         # None at the end
-    cdef TimerSet rest          # what is not yet taken from the copy
+    cdef TimerSet rest          # a copy of what is not yet taken; None as long as what is ready is enough
     cdef uint64_t version
     cdef uint32_t count         # how many are taken,
     cdef uint32_t done          # and how many of these were shown
-    cdef size_t words[SLICE]    # boxed tokens stay in the boxes of `rest`
+    cdef size_t words[SLICE]    # boxed tokens stay in the boxes of the owner
     cdef uint64_t deadlines[SLICE]
 
     def __dealloc__(self):
@@ -37,38 +37,66 @@ cdef class Pending:
     @cython.critical_section
     def __next__(self):
         cdef TimerSet owner = self.owner
-        cdef uint64_t version
-        cdef Due due
         if owner is None:
             raise StopIteration
         with cython.critical_section(owner):
-            version = owner.version
-        if self.version != version:
-            raise RuntimeError("the notifier changed during iteration")
-        if self.done == self.count:
-            let_go(self)
-            if not self.rest.queue.count:
-                self.owner = None
-                raise StopIteration
-            if ripen_queue(&self.rest.queue, <uint64_t>-1, SLICE, &due) < 0:
-                raise MemoryError
-            if take_due(&self.rest.queue, &due, self.words, self.deadlines) < 0:
-                raise MemoryError
-            self.count = <uint32_t>due.count
-        # Making the time may let in foreign code, which asks for the next.
-        self.done += 1
-        return pair_of(self, self.done - 1)
+            return step(self, owner)
 
     @cython.critical_section
     def __length_hint__(self):
-        if self.owner is None:
+        cdef TimerSet owner = self.owner
+        if owner is None:
             return 0
+        if self.rest is None:
+            return owner.queue.count - self.done
         return self.rest.queue.count + self.count - self.done
 
 
-cdef tuple pair_of(Pending self, uint32_t place):
-    token = token_of(self.rest, self.words[place])
-    return write_time(self.deadlines[place], self.rest.queue.kind), token
+cdef tuple step(Pending self, TimerSet owner):
+    cdef uint32_t place
+    if self.version != owner.version:
+        raise RuntimeError("the notifier changed during iteration")
+    if self.done == self.count and not take_slice(self, owner):
+        self.owner = None
+        raise StopIteration
+    # Making the time may let in foreign code, which asks for the next.
+    place = self.done
+    self.done += 1
+    token = token_of(owner, self.words[place])
+    return write_time(self.deadlines[place], owner.queue.kind), token
+
+
+cdef bint take_slice(Pending self, TimerSet owner) except -1:
+    """The next timers; False if there are none. The boxes are only looked into while the owner has not changed."""
+    cdef uint32_t shown = self.count
+    if self.rest is None and not shown:
+        self.count = peek(&owner.queue, SLICE, self.words, self.deadlines)
+        if self.count:
+            return True
+    if self.rest is None:
+        rest = TimerSet.__new__(TimerSet)
+        if self.version != owner.version or self.count != shown:
+            raise RuntimeError("the notifier changed during iteration")
+        if copy_queue(&owner.queue, &(<TimerSet>rest).queue) < 0:
+            raise MemoryError
+        self.rest = rest
+        # These were shown already.
+        take_from_rest(self, shown)
+        self.done = self.count
+    return take_from_rest(self, SLICE)
+
+
+cdef bint take_from_rest(Pending self, uint32_t most) except -1:
+    cdef Due due
+    if most and self.rest.queue.count:
+        if ripen_queue(&self.rest.queue, <uint64_t>-1, most, &due) < 0:
+            raise MemoryError
+        let_go(self)
+        if take_due(&self.rest.queue, &due, self.words, self.deadlines) < 0:
+            raise MemoryError
+        self.count = <uint32_t>due.count
+        return True
+    return False
 
 
 cdef void let_go(Pending self) noexcept:
@@ -81,17 +109,7 @@ cdef void let_go(Pending self) noexcept:
 
 cdef object iterate(TimerSet owner):
     cdef Pending pending = Pending.__new__(Pending)
-    cdef TimerSet rest = TimerSet.__new__(TimerSet)
-    cdef Due due
-    # What comes first is found in the owner, once for all iterators.
-    if owner.queue.count and ripen_queue(&owner.queue, <uint64_t>-1, SLICE, &due) < 0:
-        raise MemoryError
-    # No foreign code runs from here on. The boxes are only looked into, and only as long as the owner has not changed.
-    if copy_queue(&owner.queue, &rest.queue) < 0:
-        raise MemoryError
-    rest.queue.kind = owner.queue.kind
-    rest.boxes = owner.boxes
-    pending.rest = rest
+    # Making it may have let foreign code in.
     pending.version = owner.version
     pending.owner = owner
     return pending

@@ -53,6 +53,8 @@ cdef struct Due:
 cdef int ripen_queue(Queue *queue, uint64_t now, size_t most, Due *due) noexcept nogil
 # Take them, in order: their words, and their deadlines unless that is NULL.
 cdef int take_due(Queue *queue, Due *due, size_t *words, uint64_t *deadlines) noexcept nogil
+# Copy the first timers in order, at most `most`, and take references to their words; 0 if that would not be quick.
+cdef uint32_t peek(Queue *queue, uint32_t most, size_t *words, uint64_t *deadlines) noexcept nogil
 # Copy the first `count` timers in order: all, or ripened ones. The references stay where they are.
 cdef int read_queue(Queue *queue, size_t count, Timer *timers) noexcept nogil
 

@@ -263,6 +263,20 @@ cdef int take_due(Queue *queue, Due *due, size_t *words, uint64_t *deadlines) no
     return 0
 
 
+cdef uint32_t peek(Queue *queue, uint32_t most, size_t *words, uint64_t *deadlines) noexcept nogil:
+    cdef uint32_t index
+    if queue.count and queue.ready is NULL:
+        settle(queue)
+    if queue.ready is NULL:
+        return 0
+    most = min(most, <uint32_t>queue.ready.count)
+    for index in range(most):
+        words[index] = queue.ready.timers[index].word
+        deadlines[index] = queue.ready.timers[index].deadline
+        timers_keep(words[index])
+    return most
+
+
 cdef int read_queue(Queue *queue, size_t count, Timer *timers) noexcept nogil:
     cdef Heap *heap = queue.heap
     cdef uint32_t index = 0
