@@ -31,6 +31,9 @@ class BuildExt(build_ext):
             )
 
 
+# Later ones know earlier ones.
+ROOMS = ("columns", "boxes", "crowd", "wheel", "timerqueue", "timerset", "pending", "copies", "state", "notifier")
+
 SANITIZERS = {"": None, "address": "address,undefined", "thread": "thread"}
 sanitizer = SANITIZERS[os.environ.get("TIMERS_SANITIZE", "")]
 trace = bool(os.environ.get("TIMERS_TRACE"))
@@ -51,7 +54,7 @@ setup(
                 extra_link_args=flags,
                 define_macros=macros,
             )
-            for name in ("wheel", "notifier")
+            for name in ROOMS
         ],
         compiler_directives={
             "language_level": 3,

@@ -9,12 +9,9 @@ speed.
 """
 
 import copy
-import json
 import os
-import random
 import sys
-from datetime import datetime, timedelta, timezone
-from pathlib import Path
+from datetime import datetime, timedelta
 from typing import Any, Optional
 
 try:
@@ -27,14 +24,13 @@ try:
 except ImportError as error:
     sys.exit(f"the dataflow needs the extra: pip install 'multinotifier[bytewax]' ({error})")
 
+from bench import access
+from bench.access import TIMEOUT, UTC, Request
 from timers import MultiNotifier
 
-UTC = timezone.utc
-TIMEOUT = timedelta(minutes=30)
 # A request may come this much later than its time: until then its session is not taken for ended. An outage that is
 # shorter, the epochs to be read again included, leaves every session whole.
 LATENESS = timedelta(seconds=5)
-Request = tuple[datetime, str]
 
 
 def speed_of(text: str) -> float:
@@ -48,30 +44,6 @@ def speed_of(text: str) -> float:
 
 
 SPEED = speed_of(os.environ.get("TIMERS_SPEED", "3600"))
-
-
-def built_in(seed: int = 1, clients: int = 200) -> list[Request]:
-    """Four hours of requests; a client comes back within ten minutes, or not before fifty."""
-    rng = random.Random(seed)
-    start = datetime(2026, 1, 1, tzinfo=UTC)
-    requests = []
-    for number in range(clients):
-        client, moment = f"10.0.{number // 250}.{number % 250}", rng.uniform(0, 7200)
-        while moment < 4 * 3600:
-            requests.append((start + timedelta(seconds=round(moment)), client))
-            moment += rng.uniform(1, 600) if rng.random() < 0.9 else rng.uniform(3000, 7200)
-    return sorted(requests)
-
-
-def read_log(path: str) -> list[Request]:
-    try:
-        from bench.trace import Unreadable, read
-    except ImportError as error:
-        sys.exit(f"TIMERS_LOG needs the extra: pip install 'multinotifier[bench]' ({error})")
-    try:
-        return [(at, client) for at, client, _ in read(Path(path)).requests]
-    except Unreadable as error:
-        sys.exit(str(error))
 
 
 class Log(FixedPartitionedSource[Any, Any]):
@@ -146,18 +118,17 @@ class Sessions(StatefulBatchLogic[Any, Any, Any]):
     def end(self, now: datetime) -> list[Any]:
         if self.requests not in self.timers.due(now):
             return []
-        ended = {"requests": self.requests, "ended": (self.last + TIMEOUT).isoformat()}
+        ended = self.requests, self.last + TIMEOUT
         self.requests = 0
         return [ended]
 
 
-def record(pair: tuple[str, dict[str, Any]]) -> str:
-    client, ended = pair
-    return json.dumps({"client": client, **ended})
+def record(pair: tuple[str, tuple[int, datetime]]) -> str:
+    client, (requests, ended) = pair
+    return access.record(client, requests, ended)
 
 
-path = os.environ.get("TIMERS_LOG")
 flow = Dataflow("sessions")
-requests = op.input("log", flow, Log(read_log(path) if path else built_in()))
+requests = op.input("log", flow, Log(access.requests()))
 sessions = stateful_batch("sessions", requests, Sessions)
 op.output("print", op.map("record", sessions, record), StdOutSink())

@@ -8,15 +8,19 @@ a name and plain arguments, and then applied; so a run that fails leaves a list 
 from __future__ import annotations
 
 import copy
+import math
 import pickle
 import random
+import struct
 import sys
+import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, timezone, tzinfo
-from typing import Any, Callable, NamedTuple
+from typing import Any, Callable, ClassVar, NamedTuple
 
-from tests.model import BEGINNING, END, FIRST, LAST, MICROSECOND, instant, moment
+from tests.model import BEGINNING, END, FIRST, LAST, MICROSECOND, Time, instant, moment
+from tests.model import kind as kind_of
 from tests.oracle import NUMBER_BITS, Oracle
 from timers import MultiNotifier
 
@@ -25,7 +29,8 @@ TICK = timedelta(milliseconds=1)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 TODAY = datetime(2026, 1, 1, tzinfo=UTC)
 
-# Plain integers are what the oracle speaks: microseconds from year 1.
+# Plain integers are what the oracle speaks: of a datetime the microseconds from year 1, of an int itself, and of a
+# float how many floats there are from 0.0 up to it, so that neighbours differ by one.
 TICK_SIZE = 1000
 DAY = timedelta(days=1) // MICROSECOND
 # Wheels may count their ticks from any of these; their levels lie at any of these powers of two of a tick.
@@ -37,6 +42,68 @@ STEPS = (-TICK_SIZE, -1, 0, 1, TICK_SIZE)
 def boundary(micros: int, shift: int, origin: int) -> int:
     """The latest multiple of 2**shift ticks that is not after `micros`."""
     return origin + ((micros - origin) // TICK_SIZE >> shift << shift) * TICK_SIZE
+
+
+def place_of(number: float) -> int:
+    (bits,) = struct.unpack("<q", struct.pack("<d", number + 0.0))
+    return bits if bits >= 0 else -(bits & 2**63 - 1)
+
+
+def float_at(place: int) -> float:
+    (number,) = struct.unpack("<d", struct.pack("<q", abs(place)))
+    return number if place >= 0 else -number
+
+
+def _aware(micros: int) -> datetime:
+    return FIRST + micros * MICROSECOND if BEGINNING <= micros <= END else moment(micros)
+
+
+def _naive(micros: int) -> datetime:
+    return moment(micros, True)
+
+
+# Of each kind of time: what makes one of an integer, the first and the last. (Zones reach beyond the calendar.)
+WRITERS: dict[str, tuple[Callable[[int], Time], int, int]] = {
+    "aware": (_aware, BEGINNING, END),
+    "naive": (_naive, BEGINNING, END),
+    "float": (float_at, place_of(-math.inf), place_of(math.inf)),
+    "int": (int, -(2**63), 2**63 - 1),
+}
+
+
+# The configurations of numbers, and those of several kinds.
+NUMBERS = {"floats": "float", "ints": "int"}
+MIXED = {"either": ("aware", "naive"), "any": ("aware", "naive", "float", "int")}
+
+
+def write(kind: str, number: int) -> Time:
+    return WRITERS[kind][0](number)
+
+
+def read(at: Time) -> int:
+    return instant(at) if isinstance(at, datetime) else place_of(at) if isinstance(at, float) else at
+
+
+def _extremes(numbers: list[int], first: int, last: int) -> list[int]:
+    """Numbers with their neighbours, and the boundaries of levels with theirs."""
+    places = {first, last}
+    for number in numbers:
+        places |= {number + step for step in (-1, 0, 1)}
+        places |= {(number >> shift << shift) + step for shift in range(0, 63, 7) for step in (-1, 0)}
+    return sorted(place for place in places if first <= place <= last)
+
+
+FLOATS = _extremes(
+    [
+        place_of(sign * number)
+        for number in (0.0, sys.float_info.min, 1.0, 86_400.0, 1.7e9, 2.0**53, 2.0**63, sys.float_info.max, math.inf)
+        for sign in (-1, 1)
+    ],
+    *WRITERS["float"][1:],
+)
+INTS = _extremes(
+    [sign * 2**power for power in (0, 10, 31, 32, 53, 62, 63) for sign in (-1, 1)] + [17 * 10**17], *WRITERS["int"][1:]
+)
 
 
 def _clocks() -> list[datetime]:
@@ -120,8 +187,9 @@ class Sub(MultiNotifier[Any]):
 class Config:
     """Where the clock starts, how far timers and clock move, what times and tokens look like, what is done."""
 
-    start: datetime = TODAY
-    # Timers lie up to `spread` after the clock, and a sixteenth of it before; the clock moves up to `step`.
+    start: Time = TODAY
+    # Timers lie up to `spread` after the clock, and a sixteenth of it before; the clock moves up to `step`. Where times
+    # are numbers, a microsecond stands for one, or for the next float.
     spread: timedelta = timedelta(seconds=60)
     step: timedelta = timedelta(seconds=1)
     grain: timedelta = MICROSECOND
@@ -129,6 +197,9 @@ class Config:
     # How often a time is taken from CLOCKS, and how often from the nearest boundaries of a level.
     jumps: float = 0.0
     edges: float = 0.02
+    # How often a time lies far away, before or after the clock: seconds to millennia.
+    outliers: float = 0.0
+    # "utc", "naive", "zones", "stamps", "floats", "ints"; "either" of aware and naive, "any" of the four kinds.
     times: str = "utc"
     tokens: str = "numbers"
     subclass: bool = False
@@ -201,6 +272,56 @@ CONFIGS = {
     "mutable tokens": Config(tokens="lists", weights={**USUAL, "copy": 30, "scribble": 30, "switch": 60}),
     "one mutable token": Config(tokens="few lists", weights={**USUAL, "copy": 30, "scribble": 30, "switch": 60}),
     "subclass": Config(subclass=True, weights={**USUAL, "copy": 30, "switch": 60}),
+    "outliers": Config(outliers=0.02),
+    "many outliers": Config(outliers=0.3, weights={**USUAL, "copy": 30, "switch": 60}),
+    "outliers of a growing one": Config(
+        outliers=0.003, weights={**USUAL, "notify_at": 1500, "notify_many": 30, "due": 15, "slice": 15, "clear": 0}
+    ),
+    "outliers, cancelled": Config(outliers=0.1, weights={**USUAL, "due": 9, "cancel": 500, "reschedule": 500}),
+    "outliers, copied": Config(
+        outliers=0.1,
+        tokens="few lists",
+        twins=6,
+        weights={**USUAL, "copy": 60, "switch": 90, "keep": 12, "restore": 12},
+    ),
+    "generations": Config(
+        spread=timedelta(seconds=9), twins=40, weights={**USUAL, "copy": 80, "switch": 60, "drop": 9}
+    ),
+    "iterating": Config(
+        spread=timedelta(seconds=1),
+        weights={
+            **USUAL,
+            "due": 30,
+            "slice": 20,
+            "cancel": 60,
+            "iterate": 90,
+            "step": 2000,
+            "contains": 300,
+            "look": 60,
+        },
+    ),
+    "whole seconds": Config(grain=timedelta(seconds=1), step=timedelta(seconds=2), tokens="equal"),
+    **{
+        f"one instant, {tokens}": Config(
+            spread=timedelta(hours=1),
+            grain=timedelta(hours=1),
+            step=timedelta(0),
+            tokens=tokens,
+            weights={
+                **USUAL,
+                **dict(due=3, due_items=40, cancel=250, reschedule=150, notify_many=30, copy=20, switch=30),
+            },
+        )
+        for tokens in ("strings", "numbers", "pairs", "objects", "equal", "labels", "mixed")
+    },
+    "floats": Config(start=1.7e9, times="floats", backwards=0.1),
+    "floats around zero": Config(start=0.0, times="floats", spread=TICK, step=TICK / 50, backwards=0.4),
+    "floats far apart": Config(start=1.7e9, times="floats", jumps=0.1, outliers=0.1, edges=0.1, backwards=0.3),
+    "neighbours": Config(start=1.0, times="floats", spread=9 * MICROSECOND, step=MICROSECOND),
+    "ints": Config(start=17 * 10**17, times="ints", backwards=0.1),
+    "ints to both ends": Config(start=0, times="ints", jumps=0.1, outliers=0.1, edges=0.1, backwards=0.3),
+    "small ints": Config(start=0, times="ints", spread=9 * MICROSECOND, step=MICROSECOND, tokens="equal"),
+    "any kind": Config(times="any", weights={**USUAL, "clear": 60, "refuse": 60}),
 }
 
 
@@ -208,17 +329,50 @@ def _equal_token(rng: random.Random, number: int) -> Any:
     return rng.choice([0, False, 0.0, 1, True, "a", "".join(["a"]), None, (1,), (True,), b"a", (), "long " * 9])
 
 
+class Plain:
+    """Equal to itself only, and copied and unpickled as itself; `number` says which one."""
+
+    known: ClassVar[weakref.WeakValueDictionary[int, Plain]] = weakref.WeakValueDictionary()
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.known[number] = self
+
+    def __deepcopy__(self, memo: Any) -> Plain:
+        return self
+
+    def __reduce__(self) -> Any:
+        return _plain, (self.number,)
+
+    def __repr__(self) -> str:
+        return f"Plain({self.number})"
+
+
+def _plain(number: int) -> Plain:
+    return Plain.known.get(number) or Plain(number)
+
+
+def _mixed_token(rng: random.Random, number: int) -> Any:
+    return rng.choice(_MIXED)(rng, number)
+
+
 TOKENS: dict[str, Callable[[random.Random, int], Any]] = {
     "numbers": lambda rng, number: number,
+    # Equal ones are other objects.
+    "strings": lambda rng, number: str(number % 97),
+    "pairs": lambda rng, number: (str(number % 97), number % 3),
+    "objects": lambda rng, number: Plain(number),
+    "mixed": _mixed_token,
     "equal": _equal_token,
     "labels": lambda rng, number: Label(rng.randrange(5), number),
     "lists": lambda rng, number: [number],
     "few lists": lambda rng, number: [number] if rng.random() < 0.01 else str(number),
 }
+_MIXED = [TOKENS[name] for name in ("numbers", "strings", "pairs", "objects", "equal")]
 # Where `==` does not tell the tokens apart, their text does.
-TEXTUAL = {"equal", "labels"}
+TEXTUAL = {"equal", "labels", "mixed"}
 # Copies must not share these.
-CHANGEABLE = {"labels", "lists", "few lists"}
+CHANGEABLE = {"lists", "few lists"}
 
 
 def _rounds(protocol: int) -> Callable[[Any], Any]:
@@ -250,16 +404,16 @@ class _Broken(tzinfo):
 BROKEN = datetime(2026, 1, 1, tzinfo=_Broken())
 
 
-def _exploding(at: datetime) -> Iterator[datetime]:
+def _exploding(at: Time) -> Iterator[Time]:
     yield at
     raise ZeroDivisionError
 
 
-# Every one raises, and changes nothing. `at` is a time of the right kind, `wrong` one of the other.
-REFUSALS: list[tuple[type[Exception], Callable[[Any, datetime, datetime], Any]]] = [
+# Every one raises, and changes nothing. `at` is a time of the right kind, `wrong` one of another.
+REFUSALS: list[tuple[type[Exception], Callable[[Any, Time, Time], Any]]] = [
     (TypeError, lambda n, at, wrong: n.notify_at(None, 1)),
     (TypeError, lambda n, at, wrong: n.notify_at(date(2026, 1, 1), 1)),
-    (TypeError, lambda n, at, wrong: n.due(5)),
+    (TypeError, lambda n, at, wrong: n.due(True)),
     (TypeError, lambda n, at, wrong: n.due_items("2026-01-01")),
     (TypeError, lambda n, at, wrong: n.cancel(None, 1)),
     (TypeError, lambda n, at, wrong: n.reschedule(at, 1, None)),
@@ -268,6 +422,10 @@ REFUSALS: list[tuple[type[Exception], Callable[[Any, datetime, datetime], Any]]]
     (TypeError, lambda n, at, wrong: n.notify_many(7, [])),
     (TypeError, lambda n, at, wrong: n.due(at, 1.5)),
     (ValueError, lambda n, at, wrong: n.notify_many([at], [])),
+    (ValueError, lambda n, at, wrong: n.notify_at(math.nan, 1)),
+    (ValueError, lambda n, at, wrong: n.reschedule(at, 1, math.nan)),
+    (OverflowError, lambda n, at, wrong: n.due(2**63)),
+    (OverflowError, lambda n, at, wrong: n.notify_many([at, -(2**63) - 1], [1, 2])),
     (ValueError, lambda n, at, wrong: n.due(at, -1)),
     (ValueError, lambda n, at, wrong: n.due_items(at, limit=-(10**30))),
     (ZeroDivisionError, lambda n, at, wrong: n.notify_at(BROKEN, 1)),
@@ -277,7 +435,7 @@ REFUSALS: list[tuple[type[Exception], Callable[[Any, datetime, datetime], Any]]]
     (ZeroDivisionError, lambda n, at, wrong: n.notify_many([at, at], _exploding(at))),
 ]
 # These only where timers are pending.
-MIXTURES: list[Callable[[Any, datetime], Any]] = [
+MIXTURES: list[Callable[[Any, Time], Any]] = [
     lambda n, wrong: n.notify_at(wrong, 1),
     lambda n, wrong: n.notify_many([wrong], [1]),
     lambda n, wrong: n.due(wrong),
@@ -309,17 +467,17 @@ class Stage:
         self.kept: tuple[Any, Oracle] | None = None
         self.iterator: tuple[Iterator[Any], Oracle, int, Iterator[Any]] | None = None
         self.textual = config.tokens in TEXTUAL
-        self.soonest: tuple[int | None, bool, datetime | None] = (None, False, None)
+        self.soonest: tuple[int | None, str, Time | None] = (None, "", None)
 
     def compare(self) -> None:
         """What must hold after every operation."""
-        soonest, naive = self.oracle.next_at(), self.oracle.naive
-        if soonest != self.soonest[0] or naive != self.soonest[1]:
-            self.soonest = soonest, naive, None if soonest is None else moment(soonest, naive)
+        soonest, kind = self.oracle.next_at(), self.oracle.kind
+        if soonest != self.soonest[0] or kind != self.soonest[1]:
+            self.soonest = soonest, kind, None if soonest is None else write(kind, soonest)
         answer: Any = self.notifier.next_at()
         expected = self.soonest[2]
-        assert answer == expected, f"next_at() is {answer!r}, not {expected!r}"
-        if expected is not None and expected.tzinfo is UTC:
+        assert answer == expected and type(answer) is type(expected), f"next_at() is {answer!r}, not {expected!r}"
+        if kind == "aware" and expected is not None and expected.tzinfo is UTC:  # type: ignore[union-attr]
             assert answer.tzinfo is UTC, f"next_at() is {answer!r}: not in UTC"
         assert len(self.notifier) == len(self.oracle.keys), f"len() is {len(self.notifier)}, not {len(self.oracle)}"
 
@@ -328,9 +486,9 @@ class Stage:
         if self.textual:
             assert repr(answer) == repr(expected), f"answered {answer!r}, not {expected!r}"
 
-    def moments(self, items: list[tuple[int, Any]]) -> list[tuple[datetime, Any]]:
-        naive = self.oracle.naive
-        return [(moment(micros, naive), token) for micros, token in items]
+    def moments(self, items: list[tuple[int, Any]]) -> list[tuple[Time, Any]]:
+        kind = self.oracle.kind
+        return [(write(kind, number), token) for number, token in items]
 
     def apply(self, operation: Operation) -> None:
         getattr(self, operation.name)(*operation.arguments)
@@ -338,40 +496,43 @@ class Stage:
 
     # The operations. An instant that stands twice among the arguments is there for the oracle and for the notifier.
 
-    def notify_at(self, micros: int, at: datetime, token: Any) -> None:
+    def notify_at(self, micros: int, at: Time, token: Any) -> None:
         if not self.oracle.keys:
-            self.oracle.naive = at.tzinfo is None
+            self.oracle.kind = kind_of(at)
         self.oracle.notify_at(micros, token)
         assert self.notifier.notify_at(at, token) is None
 
-    def due(self, micros: int, now: datetime) -> None:
+    def due(self, micros: int, now: Time) -> None:
         self.same(self.notifier.due(now), self.oracle.due(micros))
 
-    def slice(self, micros: int, now: datetime, limit: int) -> None:
+    def slice(self, micros: int, now: Time, limit: int) -> None:
         self.same(self.notifier.due(now, limit), self.oracle.due(micros, limit))
 
-    def due_items(self, micros: int, now: datetime, limit: int | None) -> None:
+    def due_items(self, micros: int, now: Time, limit: int | None) -> None:
         expected = self.moments(self.oracle.due_items(micros, limit))
         self.same(self.notifier.due_items(now=now, limit=limit), expected)
 
-    def cancel(self, micros: int, at: datetime, token: Any) -> None:
+    def cancel(self, micros: int, at: Time, token: Any) -> None:
         assert self.notifier.cancel(at, token) is self.oracle.cancel(micros, token), "cancel() answered otherwise"
 
-    def contains(self, micros: int, at: datetime, token: Any) -> None:
+    def contains(self, micros: int, at: Time, token: Any) -> None:
         assert ((at, token) in self.notifier) is self.oracle.contains(micros, token), "`in` answered otherwise"
 
-    def reschedule(self, micros: int, at: datetime, token: Any, new_micros: int, new_at: datetime) -> None:
+    def reschedule(self, micros: int, at: Time, token: Any, new_micros: int, new_at: Time) -> None:
         expected = self.oracle.reschedule(micros, token, new_micros)
         assert self.notifier.reschedule(at, token, new_at) is expected, "reschedule() answered otherwise"
 
-    def notify_many(self, micros: list[int], ats: list[datetime], tokens: list[Any], form: str) -> None:
+    def notify_many(self, micros: list[int], ats: list[Time], tokens: list[Any], form: str) -> None:
         if not self.oracle.keys and ats:
-            self.oracle.naive = ats[0].tzinfo is None
+            self.oracle.kind = kind_of(ats[0])
         self.oracle.notify_many(micros, tokens)
-        if form == "datetime64" and isinstance(self.notifier, MultiNotifier):
+        if form == "column" and isinstance(self.notifier, MultiNotifier):
             numpy = sys.modules["numpy"]
-            array = numpy.array([micro - instant(EPOCH) for micro in micros], dtype="i8").view("M8[us]")
-            self.notifier.notify_many(array, tokens)
+            if self.config.times in NUMBERS:
+                column = numpy.array(ats, dtype="f8" if self.config.times == "floats" else "i8")
+            else:
+                column = numpy.array([micro - instant(EPOCH) for micro in micros], dtype="i8").view("M8[us]")
+            self.notifier.notify_many(column, tokens)
         elif form == "generators":
             self.notifier.notify_many((at for at in ats), tokens=iter(tokens))
         else:
@@ -414,6 +575,7 @@ class Stage:
         deep, make = COPIERS[how]
         twin = make(self.notifier), self.oracle.twin(deep and self.config.tokens in CHANGEABLE)
         assert type(twin[0]) is type(self.notifier)
+        self.adopt(*twin)
         if self.config.subclass:
             assert (twin[0].key, twin[0].extra) == ("k", ["k"])
             assert (twin[0].extra is self.notifier.extra) is not deep
@@ -424,6 +586,15 @@ class Stage:
             self.others.append(twin)
         if len(self.others) > self.config.twins:
             self.drop(0)
+
+    def adopt(self, notifier: Any, oracle: Oracle) -> None:
+        """The very tokens of a copy, which may be other objects: identity decides what is cancelled."""
+        tokens = [token for _, token in notifier]
+        self.same(tokens, [oracle.tokens[key] for key in oracle.keys])
+        for key, token in zip(oracle.keys, tokens):
+            # Lists are changed in place, the notifier's and the oracle's each by itself.
+            if type(token) is not list:
+                oracle.tokens[key] = token
 
     def switch(self, number: int) -> None:
         if self.others:
@@ -446,6 +617,7 @@ class Stage:
             self.notifier.__setstate__(state)
             changes = self.oracle.changes + 1
             self.oracle.__dict__.update(vars(oracle.twin(False)), changes=changes)
+            self.adopt(self.notifier, self.oracle)
 
     def rebuild(self) -> None:
         """A notifier from the pairs of another."""
@@ -467,13 +639,15 @@ class Stage:
         assert bool(self.notifier) is bool(self.oracle)
         assert sys.getsizeof(self.notifier) >= 16 * len(self.oracle) // 8
 
-    def refuse(self, number: int, at: datetime) -> None:
-        wrong = at.replace(tzinfo=UTC if at.tzinfo is None else None)
+    def refuse(self, number: int, at: Time) -> None:
+        held = self.oracle.kind if len(self.oracle) else kind_of(at)
+        wrong: Time = {"aware": moment(instant(TODAY), True), "naive": TODAY, "float": TODAY, "int": 0.5}[held]
         if len(self.oracle) and number >= len(REFUSALS):
             try:
                 MIXTURES[number - len(REFUSALS)](self.notifier, wrong)
             except TypeError as error:
-                assert str(error) == "can't compare offset-naive and offset-aware datetimes"
+                mixed = held in ("aware", "naive")
+                assert str(error).endswith("can't compare offset-naive and offset-aware datetimes") is mixed
             else:
                 raise AssertionError(f"mixture {number - len(REFUSALS)} was accepted")
         elif number < len(REFUSALS):
@@ -490,8 +664,8 @@ class Stage:
         for notifier, oracle in [*self.others, (self.notifier, self.oracle)]:
             self.notifier, self.oracle = notifier, oracle
             self.compare()
-            end = END if self.oracle.naive else END + DAY - 1
-            self.due(end, moment(end, self.oracle.naive))
+            end = WRITERS[self.oracle.kind][2] + (DAY - 1 if self.oracle.kind == "aware" else 0)
+            self.due(end, write(self.oracle.kind, end))
             assert not self.notifier
 
 
@@ -501,17 +675,22 @@ class Chooser:
     def __init__(self, stage: Stage, seed: int) -> None:
         self.stage, self.config, self.rng = stage, stage.config, random.Random(seed)
         self.random, self.edges, self.jumps = self.rng.random, self.config.edges, self.config.jumps
-        self.now = instant(self.config.start)
+        self.outliers = self.config.outliers
+        self.now = read(self.config.start)
         self.grain = self.config.grain // MICROSECOND
         self.reach = max(self.config.spread // MICROSECOND, 1)
         self.stride = max(self.config.step // MICROSECOND, 1)
         self.number = 0
-        self.clocks = [instant(at) for at in CLOCKS]
+        times = self.config.times
+        self.counted = times in NUMBERS
+        self.clocks = {"floats": FLOATS, "ints": INTS}.get(times) or [instant(at) for at in CLOCKS]
+        self.shifts = range(63) if self.counted else SHIFTS
         self.make_token = TOKENS[self.config.tokens]
         # Instants beyond the calendar exist only where zones do.
-        beyond = DAY - 1 if self.config.times == "zones" else 0
-        self.low, self.high = BEGINNING - beyond, END + beyond
-        self.plain = self.config.times == "utc"
+        beyond = DAY - 1 if times == "zones" else 0
+        _, first, last = WRITERS[NUMBERS.get(times, "aware")]
+        self.low, self.high = first - beyond, last + beyond
+        self.plain = times == "utc"
         usual = self.config.weights or USUAL
         self.names, self.weights = list(usual), list(usual.values())
 
@@ -526,26 +705,40 @@ class Chooser:
     def instant(self) -> int:
         chance = self.random()
         if chance < self.edges:
-            micros = boundary(self.now, self.rng.choice(SHIFTS), self.rng.choice(ORIGINS)) + self.rng.choice(STEPS)
+            micros = self.edge(self.shifts)
             if chance < self.edges / 2:
-                micros += TICK_SIZE << self.rng.choice(SHIFTS)
+                micros += (1 if self.counted else TICK_SIZE) << self.rng.choice(self.shifts)
         elif chance < self.edges + self.jumps:
             micros = self.rng.choice(self.clocks)
+        elif chance < self.edges + self.jumps + self.outliers:
+            micros = self.now + self.rng.choice((-1, 1)) * (1 << self.rng.randrange(20, 64))
         else:
             micros = self.now + int((self.random() * 1.0625 - 0.0625) * self.reach)
             micros -= micros % self.grain
         return self.low if micros < self.low else self.high if micros > self.high else micros
 
-    def dress(self, micros: int) -> datetime:
-        """One of the datetimes of an instant."""
+    def edge(self, shifts: range) -> int:
+        """A boundary of a level before the clock, or near it."""
+        rng, shift = self.rng, self.rng.choice(shifts)
+        if self.counted:
+            return (self.now >> shift << shift) + rng.choice((-1, 0, 1))
+        return boundary(self.now, shift, rng.choice(ORIGINS)) + rng.choice(STEPS)
+
+    def dress(self, micros: int) -> Time:
+        """One of the times of an instant."""
         if self.plain:
             return FIRST + micros * MICROSECOND
-        times = self.config.times
+        times, oracle = self.config.times, self.stage.oracle
         if times == "naive":
             return moment(micros, True)
-        if times == "either":
-            oracle = self.stage.oracle
-            return moment(micros, oracle.naive if oracle.keys else self.rng.random() < 0.5)
+        if times in MIXED:
+            return write(oracle.kind if oracle.keys else self.rng.choice(MIXED[times]), micros)
+        if times in NUMBERS:
+            number = write(NUMBERS[times], micros)
+            # Floats that are integers may come as such, where there are floats.
+            if type(number) is float and oracle.keys and abs(number) < 2**63 and number == int(number):
+                return self.rng.choice((number, int(number)))
+            return number
         if times == "stamps":
             at = moment(micros)
             return Stamp(at.year, at.month, at.day, at.hour, at.minute, at.second, at.microsecond, UTC)
@@ -561,7 +754,7 @@ class Chooser:
         self.number += 1
         return self.make_token(self.rng, self.number)
 
-    def pair(self) -> tuple[int, datetime, Any]:
+    def pair(self) -> tuple[int, Time, Any]:
         """A pending pair, mostly."""
         oracle, rng = self.stage.oracle, self.rng
         if not oracle.keys or self.random() < 0.08:
@@ -578,7 +771,7 @@ class Chooser:
         if chance < self.jumps:
             self.now = rng.choice(self.clocks)
         elif chance < self.jumps + self.edges:
-            self.now = boundary(self.now, rng.choice(SHIFTS[:24]), rng.choice(ORIGINS)) + rng.choice(STEPS)
+            self.now = self.edge(self.shifts[:24])
         else:
             sign = -1 if chance > 1 - self.config.backwards else 1
             self.now += sign * int(self.random() * (self.stride + 1))
@@ -610,14 +803,14 @@ class Chooser:
     def notify_many(self) -> tuple[Any, ...]:
         count = self.rng.choice((0, 1, 3, 30, 90))
         micros = [self.instant() for _ in range(count)]
-        form = self.rng.choice(("lists", "generators", "datetime64"))
-        naive = self.config.times in ("naive", "either")
-        inside = all(BEGINNING <= micro <= END for micro in micros)
-        if form == "datetime64" and (naive or not inside or "numpy" not in sys.modules):
+        form = self.rng.choice(("lists", "generators", "column"))
+        times = self.config.times
+        inside = times in NUMBERS or all(BEGINNING <= micro <= END for micro in micros)
+        if form == "column" and (times == "naive" or times in MIXED or not inside or "numpy" not in sys.modules):
             form = "lists"
-        if self.config.times == "either" and micros:
-            naive = self.dress(micros[0]).tzinfo is None
-            ats = [moment(micro, naive) for micro in micros]
+        if times in MIXED and micros:
+            what = kind_of(self.dress(micros[0]))
+            ats = [write(what, micro) for micro in micros]
         else:
             ats = [self.dress(micro) for micro in micros]
         return micros, ats, [self.token() for _ in micros], form

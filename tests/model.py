@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta, timezone
-from typing import Any
+from typing import Any, Union
 
 MICROSECOND = timedelta(microseconds=1)
+Time = Union[datetime, float, int]
 
 
 def instant(at: datetime) -> int:
@@ -32,75 +33,112 @@ def moment(micros: int, naive: bool = False) -> datetime:
     return moment(wall, True).replace(tzinfo=timezone(timedelta(microseconds=wall - micros)))
 
 
+def kind(at: Any) -> str:
+    if isinstance(at, datetime):
+        return "naive" if at.utcoffset() is None else "aware"
+    if isinstance(at, float):
+        if at != at:
+            raise ValueError("NaN is no time")
+        return "float"
+    if isinstance(at, int) and not isinstance(at, bool):
+        if not -(2**63) <= at < 2**63:
+            raise OverflowError("an int has 64 bits")
+        return "int"
+    raise TypeError(f"a time is a datetime, a float or an int, not {type(at).__name__}")
+
+
+def answer(at: Any) -> Time:
+    """The time as it is kept and answered."""
+    what = kind(at)
+    if what == "float":
+        return float(at) + 0.0  # without the sign of a zero
+    return int(at) if what == "int" else moment(instant(at), what == "naive")
+
+
+def rank(at: Time) -> float | int:
+    return instant(at) if isinstance(at, datetime) else at
+
+
 class Model:
-    def __init__(self, timers: Iterable[tuple[datetime, Any]] = ()) -> None:
-        self.timers: list[tuple[datetime, Any]] = []
+    def __init__(self, timers: Iterable[tuple[Time, Any]] = ()) -> None:
+        self.timers: list[tuple[Time, Any]] = []
         for at, token in timers:
             self.notify_at(at, token)
 
-    def _refuse_mixed(self, *times: datetime) -> None:
-        """Also where there are no timers, one call's times must be of one kind."""
-        pending = [at for at, _ in self.timers[:1]]
-        if len({at.utcoffset() is None for at in [*pending, *times]}) > 1:
-            raise TypeError("can't compare offset-naive and offset-aware datetimes")
+    def _alike(self, *times: Time) -> list[Time]:
+        """The times as they are kept. Also where there are no timers, one call's times must be of one kind."""
+        kept: list[Time] = []
+        for at in times:
+            held = [at for at, _ in self.timers[:1]] + kept[:1] + [at]
+            expected, given = kind(held[0]), kind(at)
+            if expected == "float" and given == "int" and float(at) == at:  # type: ignore[arg-type]
+                at = float(at)  # type: ignore[arg-type]
+            elif expected != given:
+                if {expected, given} == {"naive", "aware"}:
+                    raise TypeError("can't compare offset-naive and offset-aware datetimes")
+                raise TypeError(f"{given} among {expected}")
+            kept.append(answer(at))
+        return kept
 
-    def _find(self, at: datetime, token: Any) -> int | None:
-        self._refuse_mixed(at)
-        for place, (pending, held) in enumerate(self.timers):
-            if instant(pending) == instant(at) and (held is token or held == token):
+    def _find(self, at: Time, token: Any) -> int | None:
+        """The earliest whose token is the given one, or else the earliest whose token equals it."""
+        (at,) = self._alike(at)
+        places = [place for place, (pending, _) in enumerate(self.timers) if rank(pending) == rank(at)]
+        for place in places:
+            if self.timers[place][1] is token:
+                return place
+        for place in places:
+            if self.timers[place][1] == token:
                 return place
         return None
 
-    def notify_at(self, at: datetime, token: Any) -> None:
-        self._refuse_mixed(at)
-        self.timers.append((at, token))
+    def notify_at(self, at: Time, token: Any) -> None:
+        self.notify_many([at], [token])
 
-    def notify_many(self, ats: Iterable[datetime], tokens: Iterable[Any]) -> None:
+    def notify_many(self, ats: Iterable[Time], tokens: Iterable[Any]) -> None:
         ats, tokens = list(ats), list(tokens)
         if len(ats) != len(tokens):
             raise ValueError("ats and tokens must have the same length")
-        self._refuse_mixed(*ats)
-        self.timers += zip(ats, tokens)
+        self.timers += zip(self._alike(*ats), tokens)
 
-    def _sorted(self) -> list[tuple[datetime, Any]]:
+    def _sorted(self) -> list[tuple[Time, Any]]:
         # Sorting is stable: equal times stay in the order of their insertion.
-        return sorted(self.timers, key=lambda timer: instant(timer[0]))
+        return sorted(self.timers, key=lambda timer: rank(timer[0]))
 
-    def __iter__(self) -> Iterator[tuple[datetime, Any]]:
-        return iter([(moment(instant(at), at.utcoffset() is None), token) for at, token in self._sorted()])
+    def __iter__(self) -> Iterator[tuple[Time, Any]]:
+        return iter(self._sorted())
 
-    def next_at(self) -> datetime | None:
-        return next(iter(self))[0] if self.timers else None
+    def next_at(self) -> Time | None:
+        return self._sorted()[0][0] if self.timers else None
 
-    def due_items(self, now: datetime, limit: int | None = None) -> list[tuple[datetime, Any]]:
-        self._refuse_mixed(now)
+    def due_items(self, now: Time, limit: int | None = None) -> list[tuple[Time, Any]]:
+        (now,) = self._alike(now)
         if limit is not None and limit < 0:
             raise ValueError("limit must not be negative")
-        count = len([at for at, _ in self.timers if instant(at) <= instant(now)])
-        count = count if limit is None else min(count, limit)
-        items = list(self)[:count]
-        taken = {id(timer) for timer in self._sorted()[:count]}
+        count = len([at for at, _ in self.timers if rank(at) <= rank(now)])
+        items = self._sorted()[: count if limit is None else min(count, limit)]
+        taken = {id(timer) for timer in items}
         self.timers = [timer for timer in self.timers if id(timer) not in taken]
         return items
 
-    def due(self, now: datetime, limit: int | None = None) -> list[Any]:
+    def due(self, now: Time, limit: int | None = None) -> list[Any]:
         return [token for _, token in self.due_items(now, limit)]
 
-    def __contains__(self, pair: tuple[datetime, Any]) -> bool:
+    def __contains__(self, pair: tuple[Time, Any]) -> bool:
         return self._find(*pair) is not None
 
-    def cancel(self, at: datetime, token: Any) -> bool:
+    def cancel(self, at: Time, token: Any) -> bool:
         place = self._find(at, token)
         if place is None:
             return False
         del self.timers[place]
         return True
 
-    def reschedule(self, at: datetime, token: Any, new_at: datetime) -> bool:
+    def reschedule(self, at: Time, token: Any, new_at: Time) -> bool:
         place = self._find(at, token)
         if place is None:
             return False
-        self._refuse_mixed(new_at)
+        (new_at,) = self._alike(new_at)
         held = self.timers.pop(place)[1]
         self.timers.append((new_at, held))
         return True

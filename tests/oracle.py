@@ -7,19 +7,19 @@ from bisect import bisect_left, insort
 from collections.abc import Iterable
 from typing import Any
 
-# A key is the instant in microseconds above, and the number of the insertion below.
+# A key is the instant above, and the number of the insertion below.
 NUMBER_BITS = 40
 
 
 class Oracle:
-    """Speaks instants (microseconds from year 1) where the notifier speaks datetimes."""
+    """Speaks integers in the order of time where the notifier speaks datetimes or numbers."""
 
     def __init__(self) -> None:
         self.keys: list[int] = []
         self.tokens: dict[int, Any] = {}
         self.number = 0
-        # Of the pending timers, or of the last that were.
-        self.naive = False
+        # Of time: of the pending timers, or of the last that were.
+        self.kind = "aware"
         # Moves with every change that an iterator must notice.
         self.changes = 0
 
@@ -55,13 +55,16 @@ class Oracle:
         return [self.tokens.pop(key) for key in self._take(now, limit)]
 
     def _find(self, instant: int, token: Any) -> int | None:
-        place = bisect_left(self.keys, instant << NUMBER_BITS)
+        """The earliest whose token is the given one, or else the earliest whose token equals it."""
+        place, equal = bisect_left(self.keys, instant << NUMBER_BITS), None
         while place < len(self.keys) and self.keys[place] >> NUMBER_BITS == instant:
             held = self.tokens[self.keys[place]]
-            if held is token or held == token:
+            if held is token:
                 return place
+            if equal is None and held == token:
+                equal = place
             place += 1
-        return None
+        return equal
 
     def contains(self, instant: int, token: Any) -> bool:
         return self._find(instant, token) is not None
@@ -94,5 +97,5 @@ class Oracle:
         twin = Oracle()
         twin.keys = self.keys[:]
         twin.tokens = copy.deepcopy(self.tokens) if deep else self.tokens.copy()
-        twin.number, twin.naive = self.number, self.naive
+        twin.number, twin.kind = self.number, self.kind
         return twin

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import pickle
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -13,8 +14,24 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from tests.driver import CLOCKS, CONFIGS, EPOCH, TICK, USUAL, Operation, replay, run, shrink
-from tests.model import BEGINNING, END, LAST, MICROSECOND, Model, instant, moment
+from tests.driver import (
+    CLOCKS,
+    CONFIGS,
+    EPOCH,
+    FLOATS,
+    INTS,
+    TICK,
+    USUAL,
+    WRITERS,
+    Operation,
+    float_at,
+    place_of,
+    replay,
+    run,
+    shrink,
+    write,
+)
+from tests.model import BEGINNING, END, LAST, MICROSECOND, Model, Time, instant, moment
 from tests.proof import boundaries
 from timers import MultiNotifier
 
@@ -72,6 +89,13 @@ def test_clocks_hold_every_boundary() -> None:
     assert all(moment(micros) == at for micros, at in zip(sorted(instants), CLOCKS))
 
 
+def test_floats_are_counted_in_order() -> None:
+    numbers = [float_at(place) for place in FLOATS]
+    assert numbers == sorted(numbers) and all(place_of(number) == place for number, place in zip(numbers, FLOATS))
+    assert {-math.inf, -5e-324, 0.0, 5e-324, 1.0, math.nextafter(1.0, 2.0)} <= {*numbers}
+    assert place_of(-0.0) == place_of(0.0) == 0 and math.copysign(1, float_at(0)) == 1
+
+
 @pytest.mark.parametrize("cursor", boundaries.cursors(64)[::9])
 def test_boundaries_of_every_level(cursor: int) -> None:
     boundaries.check(cursor)
@@ -112,13 +136,18 @@ def test_cancelling_a_crowd(distinct: int, order: str) -> None:
 class Machine(RuleBasedStateMachine):
     """Every operation against the plain model, twins included; shrinks what it finds."""
 
+    # Times, and the oracle's integers, of which each kind of time has its own.
     times = st.one_of(
         st.integers(0, 90).map(lambda number: EPOCH + number * MICROSECOND),
         st.integers(0, 5000).map(lambda number: EPOCH + number * MICROSECOND),
         st.integers(0, 5000).map(lambda number: EPOCH + number * TICK),
         st.sampled_from(CLOCKS),
         st.datetimes(timezones=st.timezones() | st.none().map(lambda _: EPOCH.tzinfo)),
-    ).filter(lambda at: BEGINNING <= instant(at) <= END)
+        st.integers(0, 62).map(lambda power: instant(EPOCH) + (1 << power)),
+        st.sampled_from(FLOATS + INTS),
+        st.floats(allow_nan=False).map(place_of),
+        st.integers(-(2**63), 2**63 - 1),
+    ).filter(lambda at: not isinstance(at, datetime) or BEGINNING <= instant(at) <= END)
     tokens = st.one_of(
         st.integers(0, 3), st.sampled_from([True, 1.0, "a", None, (1,)]), st.lists(st.integers(), max_size=1)
     )
@@ -127,14 +156,17 @@ class Machine(RuleBasedStateMachine):
         super().__init__()
         self.pairs: list[tuple[Model, MultiNotifier[Any]]] = []
 
-    @initialize(naive=st.booleans(), timers=st.lists(st.tuples(times, tokens), max_size=70))
-    def build(self, naive: bool, timers: list[tuple[datetime, Any]]) -> None:
-        self.naive = naive
+    @initialize(kind=st.sampled_from(list(WRITERS)), timers=st.lists(st.tuples(times, tokens), max_size=70))
+    def build(self, kind: str, timers: list[tuple[Any, Any]]) -> None:
+        self.kind = kind
         timers = [(self.dress(at), token) for at, token in timers]
-        self.pairs = [(Model(timers), MultiNotifier(timers))]
+        self.pairs = [(Model(timers), MultiNotifier[Any](timers))]
 
-    def dress(self, at: datetime) -> datetime:
-        return moment(instant(at), True) if self.naive else at
+    def dress(self, at: datetime | int) -> Any:
+        if isinstance(at, datetime) and self.kind == "aware":
+            return at
+        _, first, last = WRITERS[self.kind]
+        return write(self.kind, min(max(instant(at) if isinstance(at, datetime) else at, first), last))
 
     @property
     def model(self) -> Model:
@@ -145,38 +177,38 @@ class Machine(RuleBasedStateMachine):
         return self.pairs[-1][1]
 
     @rule(at=times, token=tokens)
-    def notify_at(self, at: datetime, token: Any) -> None:
+    def notify_at(self, at: Any, token: Any) -> None:
         self.model.notify_at(self.dress(at), token)
         self.wheel.notify_at(self.dress(at), token)
 
     @rule(start=times, count=st.integers(0, 60), stride=st.integers(-50, 50), lists=st.booleans())
-    def notify_many(self, start: datetime, count: int, stride: int, lists: bool) -> None:
-        micros = [min(max(instant(start) + number * stride, BEGINNING), END) for number in range(count)]
-        ats = [moment(micro, self.naive) for micro in micros]
+    def notify_many(self, start: Any, count: int, stride: int, lists: bool) -> None:
+        first = instant(start) if isinstance(start, datetime) else start
+        ats = [self.dress(first + number * stride) for number in range(count)]
         self.model.notify_many(ats, range(count))
         self.wheel.notify_many(ats if lists else iter(ats), range(count))
 
     @rule(now=times, limit=st.none() | st.integers(0, 50))
-    def due(self, now: datetime, limit: Any) -> None:
+    def due(self, now: Any, limit: Any) -> None:
         assert repr(self.wheel.due(self.dress(now), limit)) == repr(self.model.due(self.dress(now), limit))
 
     @rule(now=times, limit=st.none() | st.integers(0, 50))
-    def due_items(self, now: datetime, limit: Any) -> None:
+    def due_items(self, now: Any, limit: Any) -> None:
         assert repr(self.wheel.due_items(self.dress(now), limit)) == repr(self.model.due_items(self.dress(now), limit))
 
     @rule(data=st.data(), at=times, token=tokens, pending=st.booleans())
-    def cancel(self, data: Any, at: datetime, token: Any, pending: bool) -> None:
+    def cancel(self, data: Any, at: Any, token: Any, pending: bool) -> None:
         at, token = self.chosen(data, at, token, pending)
         assert ((at, token) in self.wheel) is ((at, token) in self.model)
         assert self.wheel.cancel(at, token) is self.model.cancel(at, token)
 
     @rule(data=st.data(), at=times, token=tokens, pending=st.booleans(), new_at=times)
-    def reschedule(self, data: Any, at: datetime, token: Any, pending: bool, new_at: datetime) -> None:
+    def reschedule(self, data: Any, at: Any, token: Any, pending: bool, new_at: Any) -> None:
         at, token = self.chosen(data, at, token, pending)
         new_at = self.dress(new_at)
         assert self.wheel.reschedule(at, token, new_at) is self.model.reschedule(at, token, new_at)
 
-    def chosen(self, data: Any, at: datetime, token: Any, pending: bool) -> tuple[datetime, Any]:
+    def chosen(self, data: Any, at: Any, token: Any, pending: bool) -> tuple[Time, Any]:
         if pending and len(self.model):
             at, token = data.draw(st.sampled_from(self.model.timers))
             return at, token

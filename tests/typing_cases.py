@@ -36,6 +36,16 @@ empty: MultiNotifier[int] = MultiNotifier()
 assert_type(empty.due(now), list[int])
 assert_type(MultiNotifier[bytes]().due(now), list[bytes])
 
+assert_type(MultiNotifier([(0.5, "a")]).next_at(), Optional[float])
+ticks: MultiNotifier[str, int] = MultiNotifier()
+assert_type(ticks.next_at(), Optional[int])
+assert_type(ticks.due_items(5), list[tuple[int, str]])
+clock: MultiNotifier[str, float] = MultiNotifier()
+clock.notify_at(0.5, "a")
+clock.notify_at(1, "an int is a float to a type checker, and one that a float can hold to a notifier")
+clock.notify_at(now, "b")  # type: ignore[arg-type]
+assert_type(iter(clock), Iterator[tuple[float, str]])
+
 
 class Session(MultiNotifier[U], Generic[U]):
     def __init__(self, user: U) -> None:

@@ -38,7 +38,8 @@ try:
         raise ImportError("bytewax.operators.stateful_batch takes other parameters")
 except ImportError as error:
     raise ImportError(
-        f"timers.operators needs Bytewax 0.21 ({error}): pip install 'multinotifier[bytewax]' on CPython 3.9 to 3.12"
+        f"timers.operators needs Bytewax 0.21 ({error}): pip install 'multinotifier[bytewax]' on CPython 3.9 to 3.12, "
+        "or 'multinotifier[bytewax-fork]' on 3.10 to 3.12"
     ) from None
 
 __all__ = ["SHARDS", "KeyedStream", "StatefulBatchLogic", "StatefulLogic", "stateful", "stateful_batch"]

@@ -1,9 +1,5 @@
 # cython: language_level=3
-"""The integer room: a hierarchical timing wheel that never heard of datetimes.
-
-A *deadline* is an unsigned integer: the millisecond tick in the upper bits, the microsecond
-within that tick (0-999) in the lowest ten. A *timer* is a deadline and a token, an opaque
-pointer that is moved about and never looked at.
+"""The hierarchical timing wheel: deadlines are unsigned integers, and what they count is not its business.
 
     root ──> wheel of 65 s slots
              ├─ slot  9 ──> wheel of 256 ms slots        reached: cascaded
@@ -13,167 +9,138 @@ pointer that is moved about and never looked at.
              │              └─ slot 18: bucket [t t t t t ...]   not yet reached
              └─ slot 10: bucket [t t t t ...]
 
-A slot is empty, or holds a bucket (timers in the order of their insertion, an append each), or
-a finer wheel. A bucket of more than CROWD timers cascades into a finer wheel the first time
-something needs its inside: `due`, a removal, or the search for the next deadline. A smaller
-one is looked through, and what is due of it comes to its front. One of up to BATCH timers that
-are all due is sorted while they are taken: they leave together, and a finer wheel would be gone
-again in a moment. One of FLOOD timers does not wait: it cascades while it still lies in a cache,
-and what comes later goes straight to the finer slots. Where removals leave but a few, a wheel is
-folded into one bucket again. A small notifier is the same thing with no wheel in it: its root is
-one bucket.
+    (A datetime is counted in milliseconds of 1024 steps; here are a million of them over some minutes.)
 
-    level   slots   granularity   range of one wheel
-      0       32       1 us           32 us     only where a millisecond is crowded
-      1       32      32 us            1 ms     only where a millisecond is crowded
-      2      256       1 ms          256 ms
-      3      256     256 ms         65.5 s
-      4      256      65.5 s         4.66 h
-      5      256       4.66 h        49.7 d
-      6      256      49.7 d         34.8 years
-      7      256      34.8 years     8 919 years
-      8       64     8 919 years     beyond the calendar
+A slot is empty, or holds a bucket (bucket.pxd), a finer wheel, or a crowd (crowd.pxd). A wheel has 8 to 256 slots of a
+power of two of steps each, and its range is a multiple of itself: the digit of a deadline that names the slot is cut
+out by a shift. A bucket cascades into a finer wheel the first time something needs its inside: a part of it is due,
+or is searched. How fine follows from the bits in which its timers differ, and how many slots from their number: some
+sixteen timers a slot. A bucket that fits one chunk is sorted where it lies instead. One that is due as a whole is
+taken as a whole, and sorted on its way out. One of FLOOD timers does not wait: it cascades while a pass over it is
+cheap, and what comes later goes straight to the finer slots.
 
-There is no cursor and nothing overflows. A bucket becomes a wheel at the level of the highest
-digit in which most of its timers differ, and an outlier puts a coarser wheel on top; the coarsest
-level reaches beyond the calendar. So a timer may lie anywhere, before or after all others, and
-costs one append. A cursor could be wrong, wrap, or have to be re-anchored when the clock jumps; an
-overflow heap would cost a logarithm where a coarse slot costs an append.
+The root reaches as far as the timers that it was made for. What lies beyond is not its affair: `insert_slowly` says so,
+and timerqueue.pxd keeps it in the overflow heap, until it puts a coarser wheel on top, a `crown`. Within the tree a
+wheel too fine for a deadline gets a coarser one on top.
 
-A timer moves down at most once a level, from bucket to bucket, in passes over whole chunks:
-that, and the sorting of buckets, is all that draining costs. Taking timers is in two steps, so
-that it is done wholly or not at all: `ripen` cascades, but gives nothing out; `take` sorts each
-bucket on its way out, in memory that it has before it begins.
+Nodes may be shared with other trees, each node counting its owners. Whoever writes makes its own first what lies on the
+way from the root: path copying, after Driscoll et al., "Making Data Structures Persistent", STOC 1986.
 
-Invariants (`check` verifies each by name):
+Taking timers is in two steps, so that it is done wholly or not at all: `ripen` cascades, but gives nothing out; `take`
+needs no memory that it has not got before it begins.
+
+Invariants (`check` verifies each by name, with those of bucket.pxd and crowd.pxd):
   occupied    a bit of `occupied` is set exactly where the slot is not empty
   aligned     the base of a wheel is a multiple of its range
-  nested      a finer wheel lies within the slot that holds it, at a lower level
+  nested      a finer wheel lies within the slot that holds it
   no-husk     no wheel is empty
   in-slot     every timer lies within the range of its slot
-  no-hole     no chunk of a bucket is empty or over-full
-  counted     the last chunk of a bucket knows how many timers the others hold
+  single      a crowd lies in a slot of one deadline
 Within a bucket equal deadlines stand in the order of their insertion.
 
 After Varghese & Lauck, "Hashed and Hierarchical Timing Wheels", SOSP 1987, scheme 7.
 """
 
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport uint16_t, uint32_t, uint64_t
 
+from timers.bits cimport owners_of
+from timers.bucket cimport Chunk, Timer
+from timers.crowd cimport Crowd
 
 cdef enum:
-    # A bucket up to this size is looked through instead of cascading.
-    CROWD = 48
-    # And one up to this size (a megabyte), if all of its timers are due ...
+    # A bucket of up to so many timers (a megabyte) is sorted as a whole, if it is due as a whole.
     BATCH = 65536
-    # ... and at most so many for each that may be taken.
-    WORTH = 8
-    # One of this size (two megabytes) cascades when it would grow: a pass over it will not be cheaper again.
+    # One of so many (two megabytes) cascades when it would grow: a pass over it will not be cheaper again.
     FLOOD = 131072
-    # A wheel with no more timers than this after a removal is folded into one bucket again.
-    CALM = 24
-    # Timers of the largest chunk: 512 bytes, the largest block of Python's own allocator.
-    CHUNK = 31
-    # And of the first chunk of a bucket, where nothing tells of more.
-    FEWEST = 2
-    # Sorting is by digits of at most so many values; a few timers are compared instead.
-    FAN = 1024
-    FEW = 24
-    # Those of one millisecond, which differ only in the bits below, are compared in 16 bits: ten, and six that
-    # count up to LANES, no less than CROWD and a multiple of 16.
-    CLOSE = 1024
-    LANES = 48
-    # The shift of the coarsest level, and the number of levels.
-    TOP = 58
-    LEVELS = 9
-
-
-cdef extern from *:
-    """
-    #include <stdint.h>
-    typedef struct { uint64_t deadline; void *token; } timers_Timer;
-    typedef struct timers_Chunk {
-        struct timers_Chunk *next;  /* of the last chunk: the first */
-        uint64_t before : 48;       /* of the last chunk: how many timers the others hold */
-        uint64_t count : 8;
-        uint64_t capacity : 8;
-        timers_Timer timers[1];     /* `capacity` of them */
-    } timers_Chunk;
-    """
-    ctypedef struct Timer "timers_Timer":
-        uint64_t deadline
-        void *token
-    ctypedef struct Chunk "timers_Chunk":
-        Chunk *next
-        uint64_t before
-        uint32_t count
-        uint32_t capacity
-        Timer *timers
-
+    # The digits of a wheel: so many bits at least and at most.
+    NARROW = 3
+    WIDE = 8
+    # The binary logarithm of the timers that a slot shall have.
+    ROOMY = 4
+    # Removals that leave a wheel so few timers fold it into a bucket again.
+    CALM = 12
+    LEVELS = 64
 
 cdef struct Wheel:
     uint64_t base       # the first deadline of slot 0
-    uint32_t shift      # of the digit that names the slot
+    uint16_t owners
+    uint16_t shift      # of the digit that names the slot
     uint32_t size
     uint64_t occupied[4]
     size_t slots[1]     # `size` of them
 
-
-# 0, or the last Chunk of a bucket, or a Wheel with the lowest bit set.
+# 0, or the newest Chunk of a bucket, or a Wheel with the lowest bit set, or a Crowd with the second.
 ctypedef size_t Slot
 
-ctypedef int (*Visit)(Timer *timers, size_t count, void *context) noexcept
+cdef enum:
+    # What the functions that answer int answer: done; beyond the root; no memory, and nothing observable has changed.
+    DONE = 0
+    BEYOND = 1
+    STARVED = -1
 
 
-# ---- All timers. The functions that answer int answer -1 for want of memory, and then have
-# changed nothing that can be observed.
+# ---- Inserting
 
-cdef int insert_slowly(Slot *root, uint64_t deadline, void *token, uint32_t first) noexcept nogil
-# Move the timers of another tree, `batch`, into the tree, behind those of the same deadlines.
-# On failure `batch` is some tree.
-cdef int insert_bucket(Slot *root, Slot *batch) noexcept nogil
+# `insert_quickly`, below, does most. Should the chunk `*ready` move, that becomes NULL, or where it then lies.
+cdef int insert_slowly(Slot *root, uint64_t deadline, size_t word, Chunk **ready) noexcept nogil
+# A bucket that counts `count` timers already, which the caller fills. Without memory the slot stays as it was.
+cdef int allot(Slot *slot, size_t count) noexcept nogil
+# Put a wheel on top of the root that reaches `deadline` too; and take it off again, while nothing else is in it.
+cdef int crown(Slot *root, uint64_t deadline) noexcept nogil
+cdef void uncrown(Slot *root) noexcept nogil
+# Take back the timer of a deadline that was inserted last, of a tree that was not shared since. Needs no memory.
+cdef size_t withdraw(Slot *root, uint64_t deadline) noexcept nogil
 
-# The soonest deadline; the root must not be empty.
-cdef uint64_t earliest(Slot *root) noexcept nogil
+# Cascade the bucket that is the root. The timers that lie far from most others, `*outliers` at most, are not
+# inserted but answered in `far`, in their order.
+cdef int split_root(Slot *root, Timer *far, size_t *outliers) noexcept nogil
+
+
+# ---- Falling due
+
+# The latest deadline of a root that is a bucket; of a wheel, the last that it reaches.
+cdef uint64_t highest(Slot root) noexcept nogil
 
 cdef struct Ripe:
     size_t most         # there may be more; those are left for later
     size_t count
     size_t largest      # of the buckets that are still to be sorted
-    uint64_t next       # once they are taken: the soonest deadline of the others, or 0 where `earliest` must find it
 
-# Count the timers due by `now`, at most `ripe.most`, and bring those to the front of their bucket that do not leave it
-# empty.
+# Count the timers due by `now`, at most `ripe.most`, and cascade and sort so far that they can be taken.
 cdef int ripen(Slot *root, uint64_t now, Ripe *ripe) noexcept nogil
-# Remove the ripe timers, in order; `tokens` has room for `ripe.count`.
-cdef int take(Slot *root, Ripe *ripe, void **tokens) noexcept nogil
-# Copy the first `count` timers in the order of falling due: ripened ones, or else all there are.
-cdef int read(Slot root, size_t count, Timer *timers) noexcept nogil
-# Make a tree of `count` timers, at most CALM, small again if it is too large for them and memory allows.
-cdef void calm(Slot *slot, size_t count) noexcept nogil
+# Remove the ripe timers, in order; `deadlines` may be NULL.
+cdef int take(Slot *root, Ripe *ripe, size_t *words, uint64_t *deadlines) noexcept nogil
+# The soonest deadline of a tree that is not empty. Cascades; and `ready` becomes the chunk that it is first in, if that
+# is ordered and may be written to, or else NULL.
+cdef uint64_t earliest(Slot *root, Chunk **ready) noexcept nogil
 
-cdef int clone(Slot source, Slot *target) noexcept nogil
+
+# ---- One of many
+
+cdef struct Place:
+    Slot *path[LEVELS + 2]      # from the root down to the bucket or crowd
+    int depth
+    bint own                    # may be written to
+    size_t position             # in the order of the bucket or crowd
+
+# Go to the bucket or crowd of a deadline; False if there is none. `to_write`: the way becomes the tree's own, a bucket
+# too large for a chunk cascades or becomes a crowd, a smaller one becomes one chunk, in the same order.
+cdef int seek(Slot *root, uint64_t deadline, bint to_write, Place *place) noexcept nogil
+# Remove one timer from an own bucket of a chunk, or from a crowd.
+cdef int remove(Place *place, size_t *word) noexcept nogil
+
+
+# ---- The whole
+
+# Copy the first `count` timers in the order of falling due.
+cdef int read(Slot root, size_t *count, Timer **timers) noexcept nogil
+# One more owner of a tree; 0 for want of memory.
+cdef Slot share(Slot root) noexcept nogil
+# One owner less. Runs no foreign code.
 cdef void free(Slot root) noexcept nogil
-# Show every chunk to `visit`, until it answers other than 0.
-cdef int walk(Slot root, Visit visit, void *context) noexcept
 cdef size_t memory(Slot root) noexcept nogil
 # The name of the first invariant that does not hold, or NULL; `count` rises by the timers seen.
 cdef const char *check(Slot root, size_t *count) noexcept nogil
-
-
-# ---- The timers of one deadline, in the order of insertion.
-
-cdef struct Place:
-    Slot *path[LEVELS + 1]      # from the root down to the bucket
-    int depth
-    Chunk *previous
-    Chunk *chunk                # NULL: there is none (any more)
-    uint32_t index
-
-# `may_cascade`: what is searched may also be changed; else a crowd is looked through.
-cdef void find(Slot *root, uint64_t deadline, bint may_cascade, Place *place) noexcept nogil
-cdef void find_next(uint64_t deadline, Place *place) noexcept nogil
-cdef void remove(Place *place) noexcept nogil
 
 
 # ---- The way of an insert, short enough to stand in its callers.
@@ -182,33 +149,53 @@ cdef inline bint is_wheel(Slot slot) noexcept nogil:
     return slot & 1
 
 
+cdef inline bint is_crowd(Slot slot) noexcept nogil:
+    return (slot >> 1) & 1
+
+
+cdef inline bint is_bucket(Slot slot) noexcept nogil:
+    return slot != 0 and not slot & 3
+
+
 cdef inline Wheel *as_wheel(Slot slot) noexcept nogil:
     return <Wheel *>(slot - 1)
+
+
+cdef inline Crowd *as_crowd(Slot slot) noexcept nogil:
+    return <Crowd *>(slot - 2)
 
 
 cdef inline Chunk *as_bucket(Slot slot) noexcept nogil:
     return <Chunk *>slot
 
 
-cdef inline size_t digit_for(Wheel *wheel, uint64_t deadline) noexcept nogil:
+cdef inline uint64_t digit_for(Wheel *wheel, uint64_t deadline) noexcept nogil:
     """The slot of `deadline`; `size` or more where the wheel does not reach it."""
+    # As wide as a deadline: cut to the width of a pointer, a far one would seem near.
     return (wheel.base ^ deadline) >> wheel.shift
 
 
-cdef inline int insert(Slot *root, uint64_t deadline, void *token, uint32_t first) noexcept nogil:
-    """`first`: the capacity of the first chunk of an empty slot."""
+cdef inline uint64_t end_of(Wheel *wheel) noexcept nogil:
+    """The last deadline that a wheel reaches."""
+    return wheel.base + ((<uint64_t>wheel.size << wheel.shift) - 1)
+
+
+cdef inline bint insert_quickly(Slot *root, uint64_t deadline, size_t word) noexcept nogil:
+    """Append to a bucket that has room, if that is all there is to do."""
     cdef Slot slot = root[0]
-    cdef size_t digit
-    cdef Chunk *last
+    cdef uint64_t digit
+    cdef Chunk *newest
     while is_wheel(slot):
         digit = digit_for(as_wheel(slot), deadline)
-        if digit >= as_wheel(slot).size:
-            return insert_slowly(root, deadline, token, first)
-        slot = as_wheel(slot).slots[digit]
-    last = as_bucket(slot)
-    if last is NULL or last.count == last.capacity:
-        return insert_slowly(root, deadline, token, first)
-    last.timers[last.count].deadline = deadline
-    last.timers[last.count].token = token
-    last.count += 1
-    return 0
+        if digit >= as_wheel(slot).size or owners_of(&as_wheel(slot).owners) != 1:
+            return False
+        slot = as_wheel(slot).slots[<size_t>digit]
+    if not is_bucket(slot):
+        return False
+    newest = as_bucket(slot)
+    if newest.count == newest.capacity or newest.ordered or owners_of(&newest.owners) != 1:
+        return False
+    newest.timers[newest.count].deadline = deadline
+    newest.timers[newest.count].word = word
+    newest.count += 1
+    return True

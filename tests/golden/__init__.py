@@ -6,7 +6,9 @@ it holds must load in every later release.
 
 from __future__ import annotations
 
+import math
 import pickle
+import sys
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any, Callable
@@ -16,7 +18,7 @@ from tests.model import FIRST, LAST
 from timers import MultiNotifier
 
 FOLDER = Path(__file__).parent
-FORMAT = 2
+FORMAT = 3
 BASE = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -50,6 +52,16 @@ def _itself() -> Any:
     return n
 
 
+def _floats() -> list[tuple[float, Any]]:
+    numbers = [-math.inf, -1.7e9, -5e-324, 0.0, 5e-324, 0.1, 1.7e9, 1.7e9 + 1e-6, sys.float_info.max, math.inf]
+    return [(number, token) for number in numbers for token in (str(number), [number])]
+
+
+def _ints() -> list[tuple[int, Any]]:
+    numbers = [-(2**63), -1, 0, 1, 2**53 + 1, 17 * 10**17, 2**63 - 1]
+    return [(number, token) for number in reversed(numbers) for token in (number, "same")]
+
+
 RECIPES: dict[str, Callable[[], Any]] = {
     "empty": MultiNotifier,
     "two": lambda: MultiNotifier([(BASE, 1), (BASE, 2)]),
@@ -64,6 +76,9 @@ RECIPES: dict[str, Callable[[], Any]] = {
     "one string": lambda: MultiNotifier((BASE, "one") for _ in range(100)),
     "itself": _itself,
     "subclass": _subclass,
+    "floats": lambda: MultiNotifier(_floats()),
+    "many floats": lambda: MultiNotifier((number / 8, str(number)) for number in range(1000)),
+    "ints": lambda: MultiNotifier(_ints()),
 }
 
 

@@ -7,17 +7,17 @@
 from __future__ import annotations
 
 import copy
-import ctypes
 import functools
 import gc
+import math
 import sys
 import sysconfig
 from datetime import datetime, timedelta
-from importlib.util import find_spec
 from typing import Any, Callable
 
+from tests import window
 from tests.driver import TODAY, Sub
-from tests.model import LAST
+from tests.model import LAST, Time
 from timers import MultiNotifier
 
 # Free-threaded CPython 3.13 itself crashes where there is no memory for a list: `[None] * 50` is enough.
@@ -60,10 +60,15 @@ def _at_once(count: int) -> list[tuple[datetime, Any]]:
     return [(later(5), str(number)) for number in range(count)]
 
 
+def _far(count: int, token: Callable[[int], Any]) -> list[tuple[datetime, Any]]:
+    """Years after the others, some together."""
+    return [(later(10**12 + number // 3 * 10**11), token(1000 + number)) for number in range(count)]
+
+
 BRIMS = (2, 3, 8, 16, 17, 31, 32, 33, 47, 48, 49, 64)
 
 # Notifiers to fail in, by the shape that their insertions gave them.
-SHAPES: dict[str, Callable[[], list[tuple[datetime, Any]]]] = {
+SHAPES: dict[str, Callable[[], list[Any]]] = {
     "empty": lambda: [],
     "one": lambda: [(later(5), "5")],
     "a few": lambda: _spread(20, 300, str),
@@ -81,12 +86,37 @@ SHAPES: dict[str, Callable[[], list[tuple[datetime, Any]]]] = {
     **{f"{count} in a second": functools.partial(_spread, count, 1000, str) for count in BRIMS},
     "objects": lambda: _spread(150, 1000, Watched),
     "two objects": lambda: _spread(2, 10, Watched),
+    "outliers": lambda: _spread(100, 400, str) + _far(10, str),
+    "a heap at its brim": lambda: _spread(100, 400, str) + _far(62, str),
+    # What is due of half leaves it alone.
+    "the heap alone": lambda: _spread(100, 400, str) + _far(40, str),
+    "objects in the heap": lambda: _spread(60, 400, Watched) + _far(8, Watched),
+    "a crowd": lambda: _at_once(300),
+    "a crowd to be thinned out": lambda: _at_once(60),
+    "a crowd of objects": lambda: [(later(5), Watched(number % 30)) for number in range(60)],
+    "a crowd of sets": lambda: [(later(5), frozenset([number])) for number in range(60)],
+    "floats": lambda: [(number * 7919 % 300 / 8, str(number)) for number in range(150)],
+    "floats at once": lambda: [(1.0, str(number)) for number in range(60)],
+    "ints": lambda: [(number * 7919 % 300 << number % 40, str(number)) for number in range(100)],
+}
+# What is done after so many insertions, before the others.
+STIRS: dict[str, tuple[int, Callable[[Any], Any]]] = {
+    "a heap at its brim": (100, lambda n: n.cancel(later(5), "none")),
+    "the heap alone": (100, lambda n: n.cancel(later(5), "none")),
+    "objects in the heap": (60, lambda n: n.cancel(later(5), "none")),
+    "a crowd": (300, lambda n: n.cancel(later(5), "none")),
+    "a crowd to be thinned out": (60, lambda n: n.cancel(later(5), "none")),
+    "a crowd of objects": (60, lambda n: n.cancel(later(5), "none")),
+    "a crowd of sets": (60, lambda n: n.cancel(later(5), "none")),
+    "floats at once": (60, lambda n: n.cancel(1, "none")),
 }
 
 BATCH = _spread(200, 5000, str)
 BATCH_ATS, BATCH_TOKENS = [at for at, _ in BATCH], [token for _, token in BATCH]
 STATE = MultiNotifier(BATCH).__reduce_ex__(2)[2]
 
+
+NUMBERED = {"floats", "floats at once", "ints"}
 
 # Called with the notifier and its first pair. (No `*first`: CPython 3.11 leaks when it fails to build such arguments.)
 ACTIONS: dict[str, Callable[[Any, Any], Any]] = {
@@ -121,7 +151,30 @@ ACTIONS: dict[str, Callable[[Any, Any], Any]] = {
     "rebuild": lambda n, first: n.__init__(BATCH),
     "repr": lambda n, first: repr(n),
     "_check": lambda n, first: n._check(),
+    "notify_many far": lambda n, first: n.notify_many([at for at, _ in FAR], [token for _, token in FAR]),
+    "notify_many of objects": lambda n, first: n.notify_many(BATCH_ATS[:60], [[number] for number in range(60)]),
+    "peek": lambda n, first: next(iter(n), None),
+    "deepcopy and cancel": lambda n, first: copy.deepcopy(n).cancel(first[0], first[1]),
 }
+# And with one whose times are numbers.
+COUNTED: dict[str, Callable[[Any, Any], Any]] = {
+    "notify_at": lambda n, first: n.notify_at(9, "new"),
+    "notify_at far": lambda n, first: n.notify_at(2**60, "new"),
+    "notify_many": lambda n, first: n.notify_many(range(90), range(90)),
+    "next_at": lambda n, first: n.next_at(),
+    "due": lambda n, first: n.due(9),
+    "due with a limit": lambda n, first: n.due(2**60, 7),
+    "due_items": lambda n, first: n.due_items(9),
+    "cancel": lambda n, first: n.cancel(first[0], first[1]),
+    "reschedule": lambda n, first: n.reschedule(first[0], first[1], 2**60),
+    "reschedule to the same": lambda n, first: n.reschedule(first[0], first[1], int(first[0])),
+    "iterate": lambda n, first: list(n),
+    "deepcopy": lambda n, first: copy.deepcopy(n),
+    "state": lambda n, first: n.__reduce_ex__(2),
+    "restore": lambda n, first: n.__setstate__(COUNTED_STATE),
+}
+FAR = _far(90, str)
+COUNTED_STATE = MultiNotifier((float(number), number) for number in range(90)).__reduce_ex__(2)[2]
 
 
 def alive() -> int:
@@ -136,31 +189,21 @@ def outline(answer: Any) -> Any:
     return repr(answer) if type(answer) in (bool, list, type(None)) else type(answer)
 
 
-def contents(n: Any) -> list[tuple[datetime, str]]:
+def contents(n: Any) -> list[tuple[Time, str]]:
     return [(at, repr(token)) for at, token in n]
 
 
 def switches() -> tuple[Callable[[int], None], Callable[[], None], int]:
     """Makes one allocation fail, by its number from now on; no more; and the number up to which to try at least."""
-    specs = [find_spec(name) for name in ("timers.wheel", "timers.notifier")]
-    libraries = [ctypes.CDLL(spec.origin) for spec in specs if spec and spec.origin]
-    if hasattr(libraries[0], "timers_failing"):
-        # A build with failing.h in front.
-        counters = [ctypes.c_long.in_dll(library, "timers_failing") for library in libraries]
-
-        def restore() -> None:
-            for counter in counters:
-                counter.value = -1
-
-        def fail(number: int) -> None:
-            # By turns: one library's failure would keep the other from its own.
-            counters[number % len(counters)].value = number // len(counters)
-
-        return fail, restore, 0
-    import _testcapi  # type: ignore[import-not-found]
-
+    fail, restore = window.switches()
     # Freed lists and the like may serve a few allocations more than the first time.
-    return lambda number: _testcapi.set_nomemory(number, number + 1), _testcapi.remove_mem_hooks, 40
+    return lambda number: fail(number, number + 1), restore, 0 if window.is_traced() else 40
+
+
+def ends(pairs: list[Any]) -> tuple[Time, Time]:
+    """The first and the last time of the kind that the pairs have."""
+    kind = type(pairs[0][0]) if pairs else datetime
+    return {datetime: (EARLIEST, LAST), float: (-math.inf, math.inf), int: (-(2**63), 2**63 - 1)}[kind]
 
 
 class Unraised:
@@ -197,27 +240,32 @@ class Unraised:
         assert not strange, f"ignored and reported: {strange}"
 
 
-def prepare(pairs: list[tuple[datetime, Any]], twinned: bool, stirred: bool, subclass: bool) -> tuple[Any, Any]:
+def prepare(shape: str, pairs: list[Any], twinned: bool, stirred: bool, subclass: bool) -> tuple[Any, Any]:
     """`stirred`: something fell due before, so that a crowd has cascaded. `twinned`: a copy shares what it may."""
     n: Any = Sub("k") if subclass else MultiNotifier()
-    n.notify_many([at for at, _ in pairs], [token for _, token in pairs])
+    count, stir = STIRS.get(shape, (len(pairs), len))
+    for part in (pairs[:count], pairs[count:]):
+        n.notify_many([at for at, _ in part], [token for _, token in part])
+        stir(n)
     if stirred:
-        n.notify_at(EARLIEST, "earliest")
-        n.due(EARLIEST)
+        earliest, _ = ends(pairs)
+        n.notify_at(earliest, "earliest")
+        n.due(earliest)
     twin = copy.copy(n) if twinned else None
     return n, twin
 
 
 def sweep(shape: str, action: str, twinned: bool, stirred: bool, subclass: bool, step: int = 1, first: int = 0) -> int:
     """Fail the first, the second … allocation of one action, until it needs no more; answers the number of failures."""
-    act = ACTIONS[action]
+    act = (COUNTED if shape in NUMBERED else ACTIONS)[action]
     failures = 0
     quiet = 0
     fail, restore, least = switches()
     unraised = Unraised(fail, restore)
     pairs = SHAPES[shape]()
     pair: Any = min(pairs, key=lambda pair: pair[0], default=(later(5), "none"))
-    n, twin = prepare(pairs, twinned, stirred, subclass)
+    _, last = ends(pairs)
+    n, twin = prepare(shape, pairs, twinned, stirred, subclass)
     before = contents(n)
     # What the action answers and leaves where nothing fails.
     wanted = outline(act(n, pair))
@@ -227,7 +275,7 @@ def sweep(shape: str, action: str, twinned: bool, stirred: bool, subclass: bool,
         living = alive()
         pairs = SHAPES[shape]()
         pair = min(pairs, key=lambda pair: pair[0], default=(later(5), "none"))
-        n, twin = prepare(pairs, twinned, stirred, subclass)
+        n, twin = prepare(shape, pairs, twinned, stirred, subclass)
         failed = False
         answer = None
         with unraised:
@@ -248,7 +296,7 @@ def sweep(shape: str, action: str, twinned: bool, stirred: bool, subclass: bool,
             assert left == (before if failed else after), f"{len(before)} timers before, {len(left)} after: {left[:5]}"
             assert len(n) == len(left)
             assert n.next_at() == (left[0][0] if left else None)
-            assert [repr(token) for token in n.due(LAST)] == [token for _, token in left]
+            assert [repr(token) for token in n.due(left[-1][0] if left else last)] == [token for _, token in left]
             if twin is not None:
                 twin._check()
                 assert contents(twin) == before, "a twin changed"
@@ -259,7 +307,8 @@ def sweep(shape: str, action: str, twinned: bool, stirred: bool, subclass: bool,
         except Exception as problem:
             case = f"{action} of {shape!r}, {twinned=}, {stirred=}, {subclass=}, allocation {failing}"
             raise AssertionError(f"{case}, {'failed' if failed else 'succeeded'}: {problem!r}") from problem
-        if quiet > 3 and failing > least:
+        # Longer than a turn of all libraries.
+        if quiet > 11 and failing > least:
             return failures
     raise AssertionError(f"{action} of {shape!r} does not end")
 
@@ -271,7 +320,7 @@ def cases() -> list[Case]:
     return [
         (shape, action, twinned, stirred, subclass)
         for shape in SHAPES
-        for action in ACTIONS
+        for action in (COUNTED if shape in NUMBERED else ACTIONS)
         for twinned in (False, True)
         for stirred in (False, True)
         for subclass in (False, True)

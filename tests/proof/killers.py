@@ -11,7 +11,7 @@ from datetime import datetime, timedelta, timezone, tzinfo
 from pathlib import Path
 from typing import Any
 
-from tests import test_wheel, window
+from tests import test_crowd, test_overflow, test_sharing, test_wheel, window
 from tests.driver import CONFIGS, EPOCH, ORIGINS, TODAY, boundary, run
 from tests.model import FIRST, LAST, MICROSECOND, Model, instant, moment
 from tests.proof import allocations, boundaries
@@ -244,10 +244,11 @@ def blocks() -> None:
 
 
 def shapes() -> None:
-    inside = window.load(INSIDE)
-    for name, test in vars(test_wheel).items():
-        if name.startswith("test_"):
-            test(inside)
+    inside = window.look(INSIDE)
+    for tests in (test_wheel, test_overflow, test_crowd, test_sharing):
+        for name, test in vars(tests).items():
+            if name.startswith("test_"):
+                test(inside)
 
 
 def limit() -> None:

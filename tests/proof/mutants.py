@@ -1,4 +1,4 @@
-"""Mutants of the integer room and of the arithmetic of time: one small change, a rebuild, tests that must notice.
+"""Mutants of the integer rooms and of the arithmetic of time: one small change, a rebuild, tests that must notice.
 
 Every comparison, shift, mask, minimum, rounding and constant in them is changed, one at a time. A survivor is either
 harmless, and then `HARMLESS` says why, or a gap in the tests.
@@ -16,7 +16,18 @@ from tests.proof import killers
 from tests.proof.builds import ROOT, Build, Failed, Quick, fresh
 from tests.proof.pool import progress
 
-FILES = ("timers/wheel.pyx", "timers/wheel.pxd", "timers/instant.pxd")
+FILES = (
+    "timers/bits.pxd",
+    "timers/bucket.pxd",
+    "timers/order.pxd",
+    "timers/overflow.pxd",
+    "timers/crowd.pyx",
+    "timers/wheel.pxd",
+    "timers/wheel.pyx",
+    "timers/timerqueue.pxd",
+    "timers/timerqueue.pyx",
+    "timers/times.pxd",
+)
 PATIENCE = 100
 
 # Operators stand between spaces; casts, pointers and unary signs do not. A comparison moves by one: its opposite would
@@ -76,26 +87,28 @@ HARMLESS: list[tuple[str, str]] = [
     ("FEW = 25", "a threshold of speed"),
     ("count < FEW", "a threshold of speed"),
     ("count <= FEW and (", "which of two sorts is faster"),
-    ("count < CROWD and difference", "which of two sorts is faster"),
-    ("count <= CROWD and difference <= CLOSE", "which of two sorts is faster"),
+    ("count < LANES and", "which of two sorts is faster"),
+    ("difference <= CLOSE)", "a difference is no multiple of CLOSE where bits below it differ"),
     ("<< 6 | index) + 32768", "the same in 16 bits"),
     ("LANES = 49", "more memory than is used, for a moment"),
     ("FAN = 1025", "rounded down to a power of two"),
+    ("FEWEST = 3", "a threshold of memory"),
+    ("MOST_OWNERS = 60001", "well below what fits"),
+    ("> MOST_OWNERS: -> if add_owner(owners) >= MOST_OWNERS", "well below what fits"),
+    ("BATCH = 65537", "a threshold of speed"),
     ("FLOOD = 131073", "told only where a chunk ends just there"),
+    ("bucket_count(newest) > FLOOD", "told only where a chunk ends just there"),
+    ("LIMIT = 65", "a threshold of speed"),
+    ("heap.count > LIMIT", "a threshold of speed"),
+    ("OUTLIERS = LIMIT // 3", "a threshold of speed"),
     ("timers[index].deadline | timers[index - 1]", "more bits than differ: more passes, the same order"),
-    ("timers_high_bit(difference) + 2 - shift", "a bit in which none differ"),
-    ("timers_high_bit(count) - 1)", "the width of digits is a matter of speed"),
-    ("timers_high_bit(count) + 2)", "the width of digits is a matter of speed"),
+    ("high_bit(difference) + 2 - shift", "a bit in which none differ"),
+    ("high_bit(count) - 1)", "the width of digits is a matter of speed"),
+    ("high_bit(count) + 2)", "the width of digits is a matter of speed"),
     ("bits + width + 1", "a pass in which none differ"),
     ("PyMem_Malloc(3 * ", "more memory than is used, for a moment"),
-    ("bucket_count(as_bucket(slot[0])) > FLOOD", "told only where a chunk ends just there"),
-    ("count if end < now", "counted one by one, to the same number"),
     ("difference = 0 -> ", "the lowest bit more: the same level, and where it sorts at most another pass"),
     ("not (zone is None and", "a zone that need not be asked answers the same"),
-    ("count < CALM and not is_wheel", "told by the slot after it, if there is one"),
-    ("if single and is_crowded", "the longer way to the same deadline"),
-    ("if naive[0] and datetime_tzinfo", "the longer way to the same deadline"),
-    ("not low <= wheel.base < high", "a wheel's base is never the last deadline of a slot"),
 ]
 
 

@@ -106,6 +106,7 @@ class Ledger:
         self.removed = 0
         # After `clear` anything may be gone.
         self.wiped = False
+        self.iterator: Iterator[Any] | None = None
 
     def token(self, kind: type[Token] = Token, act: Act = nothing) -> Token:
         token = kind(next(self.numbers), act)
@@ -190,6 +191,15 @@ def attempt(ledger: Ledger, insert: Callable[[Token], Any], kind: type[Token] = 
         raise
 
 
+def _step(ledger: Ledger, n: MultiNotifier[Any]) -> None:
+    """One step of an iterator that goes on from call to call."""
+    iterator = ledger.iterator or iter(n)
+    ledger.iterator = None
+    with contextlib.suppress(RuntimeError, StopIteration):
+        next(iterator)
+        ledger.iterator = iterator
+
+
 ACTIONS: dict[str, Action] = {
     "nothing": lambda ledger, n: None,
     "notify_at": _notify,
@@ -206,6 +216,8 @@ ACTIONS: dict[str, Action] = {
     "__setstate__": _setstate,
     "__init__": _init,
     "iterate": lambda ledger, n: list(n),
+    "a step": _step,
+    "peek": lambda ledger, n: next(iter(n), None),
     "copy": lambda ledger, n: copy.copy(n).due(LAST),
     "deepcopy": lambda ledger, n: copy.deepcopy(n).due(LAST),
     "pickle": lambda ledger, n: n.__reduce_ex__(5),
@@ -399,10 +411,11 @@ def _fine(act: Act) -> datetime:
 
 
 def fill(size: int) -> Ledger:
-    """Half of the timers at one time."""
+    """Half of the timers at one time, some far from all others."""
     ledger = Ledger(MultiNotifier())
     for number in range(size):
-        ledger.notifier.notify_at(AT if number % 2 else AT + timedelta(milliseconds=number), ledger.token())
+        far = timedelta(days=300 * number) if number % 60 == 58 else timedelta(milliseconds=number)
+        ledger.notifier.notify_at(AT if number % 2 else AT + far, ledger.token())
     return ledger
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 
-from tests.driver import CONFIGS, COPIERS, USUAL, Chooser, Config, Stage
+from tests.driver import CONFIGS, COPIERS, USUAL, Chooser, Config, Operation, Stage
+from tests.oracle import Oracle
 
 # Between two snapshots, and after the last of them.
 OPERATIONS = 25
@@ -16,6 +17,13 @@ def config_of(name: str) -> Config:
     return replace(
         config, weights={**(config.weights or USUAL), "copy": 0, "switch": 0, "drop": 0, "keep": 0, "restore": 0}
     )
+
+
+def own(operation: Operation, ours: Oracle, theirs: Oracle) -> Operation:
+    """The operation with the tokens that the twin has: identity decides what is cancelled."""
+    places = {id(token): key for key, token in ours.tokens.items()}
+    mine = (theirs.tokens.get(places.get(id(argument), -1), argument) for argument in operation.arguments)
+    return Operation(operation.name, tuple(mine))
 
 
 def check(name: str, seed: int, moments: int) -> int:
@@ -30,10 +38,12 @@ def check(name: str, seed: int, moments: int) -> int:
         deep, copier = COPIERS[rng.choice(list(COPIERS))]
         twin = Stage(config, copier(stage.notifier))
         twin.oracle = stage.oracle.twin(deep)
+        twin.adopt(twin.notifier, twin.oracle)
         for kind in chooser.choices(OPERATIONS):
             operation = chooser.operation(kind)
-            for one in rng.sample((stage, twin), 2):
-                one.apply(operation)
+            pair = [(stage, operation), (twin, own(operation, stage.oracle, twin.oracle))]
+            for one, its in rng.sample(pair, 2):
+                one.apply(its)
         assert [at for at, _ in stage.notifier] == [at for at, _ in twin.notifier]
         twin.notifier._check()
         twin.finish()

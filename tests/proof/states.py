@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import random
 import tracemalloc
 from datetime import datetime, timedelta
 from typing import Any
 
 from tests.driver import TODAY, Sub
-from tests.model import LAST, instant
+from tests.model import LAST, kind, rank
 from timers import MultiNotifier
 
 # Far above what an honest state of these sizes needs, far below what a forged length asks for.
@@ -26,6 +27,9 @@ def good_states() -> list[tuple[Any, tuple[Any, ...]]]:
         MultiNotifier((datetime.min + timedelta(days=number * 4000), [number]) for number in range(20)),
         MultiNotifier([(LAST, None)]),
         sub,
+        MultiNotifier([(number, str(number)) for number in (-math.inf, -1.5, 0.0, 5e-324, 1.7e9, math.inf)]),
+        MultiNotifier((number / 8, str(number)) for number in range(70)),
+        MultiNotifier([(number, number) for number in (-(2**63), -1, 0, 7, 7, 2**63 - 1)]),
     ]
     return [(n, n.__reduce_ex__(protocol)[2]) for n in notifiers for protocol in (2, 5)]
 
@@ -141,8 +145,10 @@ def _mutate(rng: random.Random, state: Any, depth: int = 2) -> Any:
         return _mutate_bytes(rng, _bytes(state))
     if type(state) is int:
         return rng.choice([state + 1, state - 1, -state, state << 40, state << 70, bool(state)])
+    if type(state) is str and state in ("float", "int"):
+        return rng.choice(["float", "int", "Float", True, False, "aware"])
     if type(state) is bool:
-        return rng.choice([not state, int(state), None, "yes"])
+        return rng.choice([not state, int(state), None, "yes", "float", "int"])
     if type(state) is dict:
         return {**state, rng.choice(["x", 1, "__dict__", "__class__", "key", None]): rng.choice(JUNK)}
     return rng.choice(JUNK)
@@ -153,15 +159,18 @@ def sound(n: MultiNotifier[Any]) -> None:
     n._check()
     items = list(n)
     assert len(items) == len(n)
-    instants = [instant(at) for at, _ in items]
+    kinds = {kind(at) for at, _ in items}
+    assert len(kinds) < 2
+    instants = [rank(at) for at, _ in items]
     assert instants == sorted(instants)
+    # -0.0 and NaN are no times.
+    assert all(at == at and repr(at) != "-0.0" for at, _ in items)
     assert n.next_at() == (items[0][0] if items else None)
     twin: MultiNotifier[Any] = MultiNotifier()
     twin.__setstate__(n.__reduce_ex__(2)[2][:4])
     assert [at for at, _ in twin] == [at for at, _ in items]
-    naive = bool(items) and items[0][0].tzinfo is None
-    # The latest instant of all, beyond the calendar.
-    last = datetime.max if naive else items[-1][0] if items else LAST
+    # The latest instant of all may lie beyond the calendar.
+    last = datetime.max if kinds == {"naive"} else items[-1][0] if items else LAST
     assert len(n.due(last)) == len(items) and not n
 
 

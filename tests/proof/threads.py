@@ -27,6 +27,10 @@ class Crew:
 
     def __init__(self, threads: int, operations: int, seed: int) -> None:
         self.notifiers: list[MultiNotifier[Any]] = [MultiNotifier(), MultiNotifier()]
+        # Read by all, while some assign to its slices.
+        self.ats = [TODAY + timedelta(microseconds=number) for number in range(1, 21)]
+        # Anything put in here may be gone: it is initialised again and again.
+        self.renewed: MultiNotifier[Any] = MultiNotifier()
         self.operations, self.seed = operations, seed
         self.barrier = threading.Barrier(threads)
         self.inserted: list[list[int]] = [[] for _ in range(threads)]
@@ -74,6 +78,16 @@ class Crew:
                 batch = list(itertools.islice(numbers, 20))
                 n.notify_many([at + timedelta(microseconds=number % 997) for number in batch], batch)
                 inserted += batch
+            elif choice < 0.86:
+                batch = list(itertools.islice(numbers, 20))
+                self.ats[5:15] = [at + timedelta(microseconds=number % 97) for number in batch[:10]]
+                n.notify_many(self.ats, batch)
+                inserted += batch
+                self.renewed.__init__([(at, [number]) for number in batch])  # type: ignore[misc]
+                taken_whole = flat(self.renewed.due(LAST))
+                assert len(taken_whole) in (0, 20), "a call was not atomic"
+                sys.getsizeof(self.renewed)
+                repr(self.renewed)
             elif choice < 0.9:
                 n.next_at()
                 len(n)
@@ -104,6 +118,7 @@ class Crew:
         if self.errors:
             raise self.errors[0]
         left: list[int] = []
+        self.renewed._check()
         for n in self.notifiers:
             n._check()
             left += flat(n.due(LAST))

@@ -1,0 +1,78 @@
+"""`sched.scheduler` without its heap, from CPython 3.10 on."""
+
+from __future__ import annotations
+
+import sched
+import time
+from heapq import heapify, heappop
+from itertools import count
+from typing import Any, Callable, Optional
+
+from timers import MultiNotifier
+
+Event = sched.Event
+Action = Callable[..., Any]
+
+
+class Scheduler(sched.scheduler):
+    """Times may be any numbers that `float` takes; a handle is the event itself.
+
+    Priorities decide between events of one time. So those of the soonest time lie in a small heap of their own, where
+    the whole event is compared.
+    """
+
+    _lock: Any  # a threading.RLock, made by the parent
+
+    def __init__(self, timefunc: Callable[[], Any] = time.monotonic, delayfunc: Callable[[Any], Any] = time.sleep):
+        super().__init__(timefunc, delayfunc)
+        self._timers: MultiNotifier[Event, float] = MultiNotifier()
+        self._soonest: list[Event] = []
+        self._sequence = count()
+
+    def enterabs(self, time: Any, priority: Any, action: Action, argument: Any = (), kwargs: Any = None) -> Event:
+        with self._lock:
+            event = Event(time, priority, next(self._sequence), action, argument, kwargs or {})
+            self._timers.notify_at(float(time), event)
+        return event
+
+    def enter(self, delay: Any, priority: Any, action: Action, argument: Any = (), kwargs: Any = None) -> Event:
+        return self.enterabs(self.timefunc() + delay, priority, action, argument, kwargs)
+
+    def cancel(self, event: Event) -> None:
+        with self._lock:
+            if not self._timers.cancel(float(event.time), event):
+                self._soonest.remove(event)  # ValueError if it is not there either
+                heapify(self._soonest)
+
+    def empty(self) -> bool:
+        with self._lock:
+            return not self._timers and not self._soonest
+
+    @property
+    def queue(self) -> list[Event]:
+        with self._lock:
+            return sorted([*self._soonest, *(event for _, event in self._timers)])
+
+    def _gather(self) -> list[Event]:
+        """The heap of the soonest events, brought up to date."""
+        soonest, at = self._soonest, self._timers.next_at()
+        if at is not None and (not soonest or at <= soonest[0].time):
+            soonest += self._timers.due(at)
+            heapify(soonest)
+        return soonest
+
+    def run(self, blocking: bool = True) -> Optional[Any]:
+        while True:
+            with self._lock:
+                soonest = self._gather()
+                if not soonest:
+                    return None
+                wait = soonest[0].time - self.timefunc()
+                event = heappop(soonest) if wait <= 0 else None
+            if event:
+                event.action(*event.argument, **event.kwargs)
+                self.delayfunc(0)  # other threads may run
+            elif blocking:
+                self.delayfunc(wait)
+            else:
+                return wait

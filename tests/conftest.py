@@ -1,0 +1,18 @@
+"""What several files of tests share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests import window
+
+
+@pytest.fixture(scope="session")
+def inside(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """The module `inside.pyx`, compiled once."""
+    pytest.importorskip("_testcapi")
+    folder = tmp_path_factory.mktemp("inside")
+    window.compile(folder)
+    return window.look(folder)

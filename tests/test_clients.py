@@ -1,0 +1,122 @@
+"""Four schedulers with a notifier in place of their heap: what their own tests do not ask.
+
+Their own tests run here too, as far as they need nothing from elsewhere; `python -m bench.clients` runs all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from fractions import Fraction
+from importlib.util import find_spec
+from math import inf
+from typing import Any
+
+import pytest
+
+
+@pytest.mark.skipif(sys.version_info < (3, 10), reason="an event has no sequence number in CPython 3.9")
+def test_sched_priorities_decide_among_equal_times() -> None:
+    from bench.clients.events import Scheduler
+
+    clock: list[Any] = [0]
+    scheduler = Scheduler(lambda: clock[0], lambda delay: clock.append(clock.pop() + delay))
+    ran: list[str] = []
+
+    def first() -> None:
+        ran.append("first")
+        scheduler.enterabs(Fraction(1, 3), 0, ran.append, ("urgent",))  # among those that are due with this one
+        scheduler.cancel(dropped)
+
+    # As floats these are equal.
+    third, later = Fraction(1, 3), Fraction(1, 3) + Fraction(1, 10**30)
+    scheduler.enterabs(later, 0, ran.append, ("later",))
+    scheduler.enterabs(third, 2, ran.append, ("second",))
+    dropped = scheduler.enterabs(third, 2, ran.append, ("dropped",))
+    scheduler.enterabs(third, 1, first)
+    scheduler.run()
+    assert ran == ["first", "urgent", "second", "later"] and clock == [later]
+    with pytest.raises(ValueError):
+        scheduler.cancel(dropped)
+
+
+def test_asyncio_cancels_the_very_handle() -> None:
+    from bench.clients.eventloop import EventLoop
+
+    loop = EventLoop()
+    ran: list[str] = []
+    try:
+        now = loop.time()
+        # Equal to each other, and one of them has fired when it is cancelled.
+        fired = loop.call_at(now, ran.append, "a")
+        loop.run_until_complete(asyncio.sleep(0.001))
+        again = loop.call_at(now, ran.append, "a")
+        fired.cancel()
+        dropped, kept = [loop.call_at(now, ran.append, "b") for _ in range(2)]
+        dropped.cancel()
+        never = loop.call_at(inf, ran.append, "never")
+        loop.run_until_complete(asyncio.sleep(0.001))
+        assert ran == ["a", "a", "b"]
+        assert not again.cancelled() and not kept.cancelled()
+        never.cancel()
+        assert not loop._pending
+    finally:
+        loop.close()
+
+
+def test_trio_moves_a_deadline_while_another_expires() -> None:
+    trio = pytest.importorskip("trio")
+    from trio.testing import MockClock
+
+    from bench.clients.deadlines import WithWheel
+
+    scopes = [trio.CancelScope(deadline=1) for _ in range(2)]
+
+    async def wait(mine: Any, other: Any) -> None:
+        def abort(_: Any) -> Any:
+            other.deadline = inf
+            return trio.lowlevel.Abort.SUCCEEDED
+
+        with mine:
+            await trio.lowlevel.wait_task_rescheduled(abort)
+
+    async def main() -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(wait, *scopes)
+            nursery.start_soon(wait, *scopes[::-1])
+            await trio.sleep(2)
+            nursery.cancel_scope.cancel()
+        assert [scope.cancelled_caught for scope in scopes].count(True) == 1
+
+    trio.run(main, clock=MockClock(autojump_threshold=0), instruments=[WithWheel()])
+
+
+def test_simpy_goes_by_priority_and_keeps_whole_numbers() -> None:
+    simpy = pytest.importorskip("simpy")
+    from bench.clients.simulation import WheelEnvironment
+
+    ran: list[Any] = []
+
+    def process(env: Any) -> Any:
+        yield env.timeout(2**60 + 1)  # no float is so exact
+        ran.append(env.now)
+        env.timeout(1).callbacks.append(lambda _: ran.append("normal"))
+        urgent = env.event()
+        urgent._ok, urgent._value = True, None
+        urgent.callbacks.append(lambda _: ran.append("urgent"))
+        env.schedule(urgent, simpy.events.URGENT, 1)
+
+    env = WheelEnvironment()
+    env.process(process(env))
+    env.run()
+    assert ran == [2**60 + 1, "urgent", "normal"] and isinstance(env.now, int)
+
+
+@pytest.mark.parametrize("name", ["sched", "trio"])
+def test_their_own_tests(name: str) -> None:
+    if name == "sched" and (sys.version_info < (3, 10) or not find_spec("test.test_sched")):
+        pytest.skip("CPython 3.10 or newer, with its tests")
+    pytest.importorskip(name)
+    done = subprocess.run([sys.executable, "-m", "bench.clients", name], capture_output=True, text=True)
+    assert not done.returncode, done.stdout[-2000:] + done.stderr[-2000:]

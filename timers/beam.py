@@ -1,0 +1,149 @@
+"""Apache Beam: any number of exact timers a key, where Beam has one for each `TimerSpec`.
+
+    from timers.beam import NotifierCoder, keep, moment, wake_at
+
+A `DoFn` keeps a `MultiNotifier` in a state cell and sets one timer of Beam to `wake_at(notifier)`; where that fires,
+`due(moment(timestamp))` are the tokens. State and timers of a bundle are committed together, so a bundle that is
+retried finds both as they were; what it reads may be cached and must not be changed in place:
+
+    class Reminders(beam.DoFn):
+        PENDING = ReadModifyWriteStateSpec("pending", NotifierCoder())
+        WAKE = TimerSpec("wake", TimeDomain.WATERMARK)
+
+        def process(self, element, pending=beam.DoFn.StateParam(PENDING), wake=beam.DoFn.TimerParam(WAKE)):
+            key, (at, token) = element
+            notifier = copy.copy(pending.read() or MultiNotifier())
+            notifier.notify_at(at, token)
+            keep(notifier, pending, wake)
+
+        @on_timer(WAKE)
+        def wake(
+            self,
+            key=beam.DoFn.KeyParam,
+            now=beam.DoFn.TimestampParam,
+            pending=beam.DoFn.StateParam(PENDING),
+            wake=beam.DoFn.TimerParam(WAKE),
+        ):
+            notifier = copy.copy(pending.read() or MultiNotifier())
+            for token in notifier.due(moment(now)):
+                yield key, token
+            keep(notifier, pending, wake)
+
+Beam's runners cut the time of a timer, and that of an element between two stages, down to the millisecond. A timer set
+to the exact microsecond would come back too early, find nothing due and set itself again, for ever. So `wake_at` rounds
+up: a timer is at most a millisecond late, and never early. Times finer than a millisecond belong into the element.
+"""
+
+import copyreg
+import pickle
+from datetime import datetime, timedelta, timezone
+from typing import Any, Optional, Protocol
+
+from timers.notifier import MultiNotifier
+
+try:
+    from apache_beam.coders import Coder
+    from apache_beam.transforms.userstate import BaseTimer, ReadModifyWriteRuntimeState
+    from apache_beam.utils.timestamp import Timestamp
+except ImportError as error:
+    raise ImportError(f"timers.beam needs Apache Beam ({error}): pip install 'multinotifier[beam]'") from None
+
+__all__ = ["NotifierCoder", "keep", "moment", "wake_at"]
+
+EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+MICROSECOND = timedelta(microseconds=1)
+MILLISECOND = timedelta(milliseconds=1)
+FIRST = datetime.min.replace(tzinfo=timezone.utc)
+LAST = datetime.max.replace(tzinfo=timezone.utc)
+# Instants that are in year 10000 already in UTC have names in the zones behind it, and all of them in this one.
+BEHIND = timezone(MICROSECOND - timedelta(days=1))
+VERY_LAST = datetime.max.replace(tzinfo=BEHIND)
+# The newest that every supported Python reads.
+PROTOCOL = 5
+# How a notifier that is of no subclass is made before its state is set.
+PLAIN = (getattr(copyreg, "__newobj__"), (MultiNotifier,))  # noqa: B009
+
+
+class Notifier(Protocol):
+    """`MultiNotifier` and what else knows its next time."""
+
+    def next_at(self) -> Optional[datetime]: ...
+
+
+def wake_at(notifier: Notifier) -> Optional[Timestamp]:
+    """When a timer of Beam has to fire for the notifier: its next time, rounded up to a whole millisecond.
+
+    `None` if nothing is pending. The notifier's times have to be aware datetimes, as those of `moment` are: `TypeError`
+    otherwise. Every datetime has a timestamp; Beam's last one is in year 294247.
+
+    >>> from timers import MultiNotifier
+    >>> wake_at(MultiNotifier([(datetime(1970, 1, 1, microsecond=1001, tzinfo=timezone.utc), "token")]))
+    Timestamp(0.002000)
+    >>> wake_at(MultiNotifier()) is None
+    True
+    """
+    at = notifier.next_at()
+    if at is None:
+        return None
+    if not isinstance(at, datetime) or at.tzinfo is None:
+        held = "naive datetimes" if isinstance(at, datetime) else f"times of type {type(at).__name__}"
+        raise TypeError(f"notifier must hold aware datetimes for a timer of Beam, but holds {held}")
+    return Timestamp(micros=-((EPOCH - at) // MILLISECOND) * 1000)
+
+
+def moment(timestamp: Timestamp) -> datetime:
+    """The timestamp as an aware datetime in UTC, for `due` and `notify_at`.
+
+    What is finer than a microsecond is cut off: the answer is never later than the timestamp, so nothing is due early.
+    A timestamp before year 1, as of elements that have none, is the first datetime of UTC. One after year 9999 is in a
+    zone behind UTC, where such an instant has a name, or else the very last aware datetime that there is.
+
+    >>> moment(Timestamp(micros=1_767_225_600_000_001))
+    datetime.datetime(2026, 1, 1, 0, 0, 0, 1, tzinfo=datetime.timezone.utc)
+    """
+    if not isinstance(timestamp, Timestamp):
+        raise TypeError(f"timestamp must be a Timestamp of Beam, not {type(timestamp).__name__}")
+    # Before Beam 2.77 there are no nanoseconds.
+    micros = timestamp.nanos // 1000 if hasattr(timestamp, "nanos") else timestamp.micros
+    if micros <= (LAST - EPOCH) // MICROSECOND:
+        return EPOCH + max(micros * MICROSECOND, FIRST - EPOCH)
+    return EPOCH.astimezone(BEHIND) + min(micros * MICROSECOND, VERY_LAST - EPOCH)
+
+
+def keep(notifier: Notifier, state: ReadModifyWriteRuntimeState, timer: BaseTimer) -> None:
+    """The end of a call of the `DoFn`: the notifier is its new state and sets its timer; an empty one clears both."""
+    at = wake_at(notifier)
+    if at is None:
+        state.clear()
+        timer.clear()
+    else:
+        state.write(notifier)
+        timer.set(at)
+
+
+class NotifierCoder(Coder):
+    """Notifiers as Beam's state: the state of their pickle, a few bytes a timer and the tokens.
+
+    It names no class where that is `MultiNotifier` itself; anything else is pickled whole.
+
+    >>> from timers import MultiNotifier
+    >>> coder = NotifierCoder()
+    >>> coder.decode(coder.encode(MultiNotifier([(EPOCH, "token")]))).due(EPOCH)
+    ['token']
+    """
+
+    def encode(self, value: Any) -> bytes:
+        parts = value.__reduce_ex__(PROTOCOL)
+        bare = type(value) is MultiNotifier and parts[:2] == PLAIN and type(parts[2]) is tuple
+        return pickle.dumps(parts[2] if bare else value, PROTOCOL)
+
+    def decode(self, encoded: bytes) -> Any:
+        loaded = pickle.loads(encoded)
+        if type(loaded) is not tuple:
+            return loaded
+        notifier: MultiNotifier[Any] = MultiNotifier()
+        notifier.__setstate__(loaded)
+        return notifier
+
+    def to_type_hint(self) -> Any:
+        return Any

@@ -1,0 +1,194 @@
+# cython: language_level=3
+"""A bucket: timers in the order of their insertion, in chunks, an append each.
+
+    slot ──> newest chunk ──> older chunk ──> oldest chunk
+             [t t t . . .]    [t t t t t t]   [t t t t t t]
+
+A chunk knows the one before it, never the one after: a copy shares what there is, and puts chunks of its own in front.
+Only the newest is ever written to, and copied first if it is shared. `before` tells how many timers are older than a
+chunk's, and so where each belongs in an array of all: whoever reads a bucket meets the newest first, and writes each
+chunk to its place.
+
+Invariants (`check` in wheel.pyx verifies each by name):
+  no-hole     no chunk is empty or over-full
+  counted     `before` is the number of timers in the older chunks
+  ordered     a chunk that says so is alone in its bucket, and sorted by deadline, equal ones as inserted
+"""
+
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+from libc.string cimport memcpy, memmove
+
+from timers.bits cimport PyMem_Free, PyMem_Malloc, PyMem_Realloc, join_owners, leave_owner, owners_of, prefetch_chunk
+from timers.tokens cimport timers_drop, timers_keep
+
+cdef enum:
+    # Timers of the largest chunk: 512 bytes, the largest block of Python's own allocator.
+    CHUNK = 31
+    # And of the first.
+    FEWEST = 2
+
+cdef extern from *:
+    """
+    #include <stdint.h>
+    typedef struct { uint64_t deadline; size_t word; } timers_Timer;
+    typedef struct timers_Chunk {
+        struct timers_Chunk *older;
+        uint32_t before;
+        uint16_t owners;
+        uint8_t count;
+        uint8_t capacity : 7;
+        uint8_t ordered : 1;
+        timers_Timer timers[1];     /* `capacity` of them */
+    } timers_Chunk;
+    """
+    ctypedef struct Timer "timers_Timer":
+        uint64_t deadline
+        size_t word
+    ctypedef struct Chunk "timers_Chunk":
+        Chunk *older
+        uint32_t before
+        uint16_t owners
+        uint8_t count
+        uint8_t capacity
+        uint8_t ordered
+        Timer *timers
+
+
+cdef inline size_t chunk_size(uint32_t capacity) noexcept nogil:
+    return sizeof(Chunk) + (capacity - 1) * sizeof(Timer)
+
+
+cdef inline size_t bucket_count(Chunk *newest) noexcept nogil:
+    return <size_t>newest.before + newest.count
+
+
+cdef inline bint is_own(Chunk *newest) noexcept nogil:
+    """Whether nobody else owns the newest chunk; the older ones may be shared."""
+    return owners_of(&newest.owners) == 1
+
+
+cdef inline Chunk *new_chunk(Chunk *older, uint32_t capacity) noexcept nogil:
+    """An empty chunk before `older`, whose owner it becomes; to be filled before anybody looks."""
+    cdef Chunk *chunk = <Chunk *>PyMem_Malloc(chunk_size(capacity))
+    if chunk is not NULL:
+        chunk.older = older
+        chunk.before = 0 if older is NULL else <uint32_t>bucket_count(older)
+        chunk.owners = 1
+        chunk.count = 0
+        chunk.capacity = <uint8_t>capacity
+        chunk.ordered = False
+    return chunk
+
+
+cdef inline void keep_all(Timer *timers, size_t count) noexcept nogil:
+    cdef size_t index
+    for index in range(count):
+        timers_keep(timers[index].word)
+
+
+cdef inline void leave_bucket(Chunk *newest) noexcept nogil:
+    """One owner less; whoever is the last lets go of the tokens, which runs no foreign code."""
+    cdef Chunk *older
+    cdef uint32_t index
+    while newest is not NULL and leave_owner(&newest.owners) == 0:
+        older = newest.older
+        for index in range(newest.count):
+            timers_drop(newest.timers[index].word)
+        PyMem_Free(newest)
+        newest = older
+
+
+cdef inline Chunk *copy_chunk(Chunk *chunk, uint32_t capacity) noexcept nogil:
+    """A twin of a chunk, on top of the same older ones; NULL without memory."""
+    cdef Chunk *twin
+    cdef Chunk *older = chunk.older
+    if older is not NULL and not join_owners(&older.owners):
+        older = copy_chunk(older, older.capacity)
+        if older is NULL:
+            return NULL
+    twin = new_chunk(older, capacity)
+    if twin is NULL:
+        leave_bucket(older)
+        return NULL
+    memcpy(twin.timers, chunk.timers, chunk.count * sizeof(Timer))
+    keep_all(twin.timers, chunk.count)
+    twin.count = chunk.count
+    twin.ordered = chunk.ordered
+    return twin
+
+
+cdef inline Chunk *with_room(Chunk *newest) noexcept nogil:
+    """The newest chunk of the same bucket with room for one more timer, its own; NULL without memory.
+
+    Takes the place of `newest`, of which the caller was an owner and no longer is.
+    """
+    cdef Chunk *chunk
+    cdef uint32_t capacity
+    if newest is NULL:
+        return new_chunk(NULL, FEWEST)
+    # A chunk is twice as large each time, until it is full-grown; what comes then lies in further ones.
+    capacity = min(<uint32_t>CHUNK, 2 * newest.count + 2)
+    if is_own(newest):
+        if newest.count < newest.capacity:
+            return newest
+        if newest.capacity < CHUNK:
+            chunk = <Chunk *>PyMem_Realloc(newest, chunk_size(capacity))
+            if chunk is not NULL:
+                chunk.capacity = <uint8_t>capacity
+            return chunk
+    elif newest.count < CHUNK:
+        chunk = copy_chunk(newest, capacity)
+        if chunk is not NULL:
+            leave_bucket(newest)
+        return chunk
+    if newest.before > <uint32_t>-1 - 2 * CHUNK:
+        return NULL
+    return new_chunk(newest, CHUNK)
+
+
+cdef inline void append(Chunk *newest, uint64_t deadline, size_t word) noexcept nogil:
+    """Append to an own chunk that has room."""
+    newest.timers[newest.count].deadline = deadline
+    newest.timers[newest.count].word = word
+    newest.count += 1
+
+
+cdef inline void insert_ordered(Chunk *chunk, uint64_t deadline, size_t word) noexcept nogil:
+    """Insert into an own chunk that is ordered and has room, behind its equals."""
+    cdef uint32_t place = chunk.count
+    while place and chunk.timers[place - 1].deadline > deadline:
+        chunk.timers[place] = chunk.timers[place - 1]
+        place -= 1
+    chunk.timers[place].deadline = deadline
+    chunk.timers[place].word = word
+    chunk.count += 1
+
+
+cdef inline void cut(Chunk *chunk, uint32_t place, uint32_t count) noexcept nogil:
+    """Forget `count` timers of an own chunk."""
+    chunk.count -= <uint8_t>count
+    memmove(chunk.timers + place, chunk.timers + place + count, (chunk.count - place) * sizeof(Timer))
+
+
+cdef inline void gather(Chunk *newest, Timer *timers) noexcept nogil:
+    """Copy all timers to an array, in the order of insertion."""
+    cdef Chunk *chunk = newest
+    while chunk is not NULL:
+        prefetch_chunk(chunk.older)
+        memcpy(timers + chunk.before, chunk.timers, chunk.count * sizeof(Timer))
+        chunk = chunk.older
+
+
+cdef inline void move(Chunk *newest, Timer *timers) noexcept nogil:
+    """`gather`, and leave the bucket: the references come along."""
+    cdef Chunk *older
+    while newest is not NULL and is_own(newest):
+        older = newest.older
+        prefetch_chunk(older)
+        memcpy(timers + newest.before, newest.timers, newest.count * sizeof(Timer))
+        PyMem_Free(newest)
+        newest = older
+    if newest is not NULL:
+        gather(newest, timers)
+        keep_all(timers, bucket_count(newest))
+        leave_bucket(newest)

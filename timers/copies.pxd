@@ -1,0 +1,12 @@
+# cython: language_level=3
+"""Copies, and what a subclass adds: its `__dict__`, its `__slots__`, arguments of its `__new__`."""
+
+from timers.timerset cimport TimerSet
+
+# A copy of any subclass. Its timers are those of one moment, and only then may copying tokens change anything.
+cdef TimerSet copy_of(TimerSet self, TimerSet twin)
+cdef TimerSet deepcopy_of(TimerSet self, TimerSet twin, memo)
+# What `copy` and `pickle` make a new one with: (function, arguments), without timers or attributes.
+cdef tuple recipe(self)
+cdef dict attributes_of(self)
+cdef int set_attributes(self, attributes) except -1

@@ -1,0 +1,120 @@
+"""Copies: see copies.pxd."""
+
+cimport cython
+from cpython.list cimport PyList_GET_SIZE
+
+from timers.boxes cimport Boxes
+from timers.timerset cimport TimerSet, copy_into, exchange
+
+import copy
+import copyreg
+from copyreg import _slotnames as slot_names
+
+# As C variables they are found at once.
+cdef object new_object = copyreg.__newobj__
+cdef object new_object_with_names = copyreg.__newobj_ex__
+cdef object deepcopy = copy.deepcopy
+
+
+cdef tuple recipe(self):
+    kind = type(self)
+    if hasattr(self, "__getnewargs_ex__"):
+        wanted = self.__getnewargs_ex__()
+        if type(wanted) is not tuple or len(<tuple>wanted) != 2:
+            raise TypeError(f"__getnewargs_ex__() must answer a tuple and a dict, not {wanted!r}")
+        arguments, names = wanted
+        if not isinstance(arguments, tuple) or not isinstance(names, dict):
+            raise TypeError(f"__getnewargs_ex__() must answer a tuple and a dict, not {wanted!r}")
+        if names:
+            return new_object_with_names, (kind, arguments, names)
+    elif hasattr(self, "__getnewargs__"):
+        arguments = self.__getnewargs__()
+        if not isinstance(arguments, tuple):
+            raise TypeError(f"__getnewargs__() must answer a tuple, not {arguments!r}")
+    else:
+        arguments = ()
+    return new_object, (kind, *arguments)
+
+
+cdef dict attributes_of(self):
+    attributes = dict(getattr(self, "__dict__", ()))
+    attributes.pop("__orig_class__", None)
+    for name in slot_names(type(self)):
+        if hasattr(self, name):
+            attributes[name] = getattr(self, name)
+    return attributes
+
+
+cdef int set_attributes(self, attributes) except -1:
+    if type(attributes) is not dict:
+        raise TypeError("the attributes of a state must be a dict")
+    slots = slot_names(type(self))
+    for name in <dict>attributes:
+        if type(name) is not str:
+            raise TypeError("the names of attributes must be strings")
+        if name not in slots and not hasattr(self, "__dict__"):
+            raise ValueError(f"the state has an attribute {name!r} that the class has not")
+    for name, value in (<dict>attributes).items():
+        if name in slots:
+            object.__setattr__(self, name, value)
+        else:
+            self.__dict__[name] = value
+    return 0
+
+
+cdef TimerSet hand_over(TimerSet twin, TimerSet fresh):
+    """Give a twin, which its class may have shown around already, its timers in one step."""
+    with cython.critical_section(twin):
+        exchange(twin, fresh)
+    return twin
+
+
+cdef TimerSet anew(TimerSet self, function, arguments):
+    twin = function(*arguments)
+    if not isinstance(twin, type(self)):
+        raise TypeError(f"{type(self).__name__}.__new__() must answer one of its kind, not {type(twin).__name__}")
+    return twin
+
+
+cdef TimerSet copy_of(TimerSet self, TimerSet twin):
+    cdef TimerSet fresh = TimerSet.__new__(TimerSet)
+    if twin is None:
+        function, arguments = recipe(self)
+        twin = anew(self, function, arguments)
+        attributes = attributes_of(self)
+        copy_into(self, fresh)
+        set_attributes(twin, attributes)
+        return hand_over(twin, fresh)
+    copy_into(self, twin)
+    return twin
+
+
+cdef TimerSet deepcopy_of(TimerSet self, TimerSet twin, memo):
+    cdef TimerSet fresh = TimerSet.__new__(TimerSet)
+    cdef bint is_subclass = twin is None
+    function = arguments = attributes = None
+    if is_subclass:
+        function, arguments = recipe(self)
+        attributes = attributes_of(self)
+    copy_into(self, fresh)
+    if is_subclass:
+        twin = anew(self, function, (arguments[0], *deepcopy(arguments[1:], memo)))
+    memo[id(self)] = twin
+    if fresh.boxes is not None:
+        copy_tokens(fresh.boxes, memo)
+    if is_subclass:
+        set_attributes(twin, deepcopy(attributes, memo))
+    return hand_over(twin, fresh)
+
+
+cdef int copy_tokens(Boxes boxes, memo) except -1:
+    """Put copies into the boxes, which nobody else has seen."""
+    cdef list items = boxes.items
+    cdef Py_ssize_t box
+    for box in range(1, PyList_GET_SIZE(items)):
+        token = items[box]
+        if token is not None:
+            token = deepcopy(token, memo)
+            if box < PyList_GET_SIZE(items):
+                items[box] = token
+    return 0

@@ -1,0 +1,114 @@
+# cython: language_level=3
+"""Stable sorts of timers by deadline: few are ranked, many distributed by digits.
+
+Nothing here compares tokens, allocates memory or knows of chunks.
+"""
+
+from libc.stdint cimport int16_t, int32_t, uint32_t, uint64_t
+from libc.string cimport memcpy, memset
+
+from timers.bits cimport high_bit, low_bit
+from timers.bucket cimport Timer
+
+cdef enum:
+    # Sorting is by digits of at most so many values; a few timers are compared instead.
+    FAN = 1024
+    FEW = 24
+    # Those that differ only in the bits below are compared in 16 bits: ten, and six that count up to LANES, a
+    # multiple of 16.
+    CLOSE = 1024
+    LANES = 48
+
+
+cdef inline uint64_t difference_of(Timer *timers, size_t count) noexcept nogil:
+    """The bits in which the deadlines differ, or 0 if they stand in order."""
+    cdef uint64_t difference = 0
+    cdef bint ordered = True
+    cdef size_t index
+    for index in range(1, count):
+        difference |= timers[index].deadline ^ timers[index - 1].deadline
+        ordered &= timers[index].deadline >= timers[index - 1].deadline
+    return 0 if ordered else difference
+
+
+cdef inline bint are_few(size_t count, uint64_t difference) noexcept nogil:
+    """Whether to compare all timers with all."""
+    return count <= FEW or (count <= LANES and difference < CLOSE)
+
+
+cdef inline void rank(Timer *timers, size_t count, uint64_t difference, int16_t *places) noexcept nogil:
+    """The place of each of a few timers in the order, without a branch."""
+    cdef int16_t keys[LANES]
+    cdef int16_t key
+    cdef size_t index, other, place
+    cdef size_t lanes = (count + 15) // 16 * 16
+    cdef uint64_t deadline
+    if difference < CLOSE:
+        # Keys of 16 bits, no two of them equal: compilers make eight comparisons at a time. What lies beyond `count`
+        # is compared too, and means nothing.
+        for index in range(count):
+            keys[index] = <int16_t>(<int32_t>((timers[index].deadline & (CLOSE - 1)) << 6 | index) - 32768)
+        for index in range(count, lanes):
+            keys[index] = 0
+        for index in range(lanes):
+            places[index] = 0
+        for index in range(count):
+            key = keys[index]
+            for other in range(lanes):
+                places[other] += key < keys[other]
+        return
+    for index in range(count):
+        deadline = timers[index].deadline
+        place = 0
+        for other in range(index):
+            place += timers[other].deadline <= deadline
+        for other in range(index + 1, count):
+            place += timers[other].deadline < deadline
+        places[index] = <int16_t>place
+
+
+cdef inline void distribute(Timer *timers, size_t count, uint32_t shift, uint32_t bits, Timer *target) noexcept nogil:
+    """Copy the timers to `target` in the order of one digit, those of equal digits in the order in which they stand."""
+    cdef uint32_t places[FAN]
+    cdef size_t fan = <size_t>1 << bits
+    cdef uint32_t start = 0
+    cdef uint32_t next_start
+    cdef size_t index, digit
+    memset(places, 0, fan * sizeof(uint32_t))
+    for index in range(count):
+        places[timers[index].deadline >> shift & (fan - 1)] += 1
+    for digit in range(fan):
+        next_start = start + places[digit]
+        places[digit] = start
+        start = next_start
+    for index in range(count):
+        digit = timers[index].deadline >> shift & (fan - 1)
+        target[places[digit]] = timers[index]
+        places[digit] += 1
+
+
+cdef inline Timer *sort(Timer *timers, size_t count, uint64_t difference, Timer *spare) noexcept nogil:
+    """A stable sort; answers which of the two arrays has the result.
+
+    `difference`: of the deadlines, all their differing bits. `spare`: room for as many timers.
+    """
+    cdef uint32_t shift, bits, width, passes
+    cdef int16_t places[LANES]
+    cdef size_t index
+    if are_few(count, difference):
+        rank(timers, count, difference, places)
+        for index in range(count):
+            spare[places[index]] = timers[index]
+        return spare
+    # One digit after the other, the lowest first: of about as many values as there are timers, and all of one width.
+    shift = low_bit(difference)
+    bits = high_bit(difference) + 1 - shift
+    width = <uint32_t>min(high_bit(FAN), high_bit(count) + 1)
+    passes = (bits + width - 1) // width
+    width = (bits + passes - 1) // passes
+    while passes:
+        distribute(timers, count, shift, width, spare)
+        timers, spare = spare, timers
+        shift += width
+        passes -= 1
+    return timers

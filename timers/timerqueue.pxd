@@ -1,0 +1,127 @@
+# cython: language_level=3
+"""The queue: a wheel, and the overflow heap beside it, as one queue of integers. What every face calls.
+
+`ready` is the short way of who takes one timer at a time: the chunk in which the soonest timer is the first, if it is
+ordered and its own from the root down. Whatever may move it, or put another timer before it, lets go of it.
+
+`moves` tells who was interrupted by foreign code whether anything may lie elsewhere than before, even if nothing that
+can be observed has changed: each cascade, copy and write raises it. (Not an insertion that is a mere append: its
+caller counts those.)
+
+Invariants (`check_queue` verifies each by name, with those of the wheel and the heap):
+  counted     the timers of wheel and heap are as many as `count`
+  next        is the soonest deadline, and the greatest there is where there are no timers
+  ready       is NULL, or an ordered chunk that begins with the soonest timer
+  heap-outside, heap-needed: see overflow.pxd
+"""
+
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
+
+from timers.bucket cimport Chunk, Timer, cut
+from timers.crowd cimport Crowd
+from timers.overflow cimport Heap
+from timers.wheel cimport Place, Ripe, Slot, insert_quickly
+
+cdef struct Queue:
+    Slot root
+    Heap *heap          # NULL: nothing overflows
+    Chunk *ready
+    size_t count
+    uint64_t next
+    uint32_t moves
+    uint8_t kind        # of time: the caller's affair
+
+cdef extern from *:
+    """
+    #define timers_NEVER UINT64_MAX
+    """
+    const uint64_t NEVER "timers_NEVER"
+
+
+# ---- Functions that answer int answer -1 for want of memory, and then have changed nothing that can be observed.
+
+cdef int put_slowly(Queue *queue, uint64_t deadline, size_t word) noexcept nogil
+# Remove the timer of a deadline that was put last.
+cdef size_t take_back(Queue *queue, uint64_t deadline) noexcept nogil
+
+cdef struct Due:
+    size_t count
+    Ripe ripe           # of the wheel
+    uint32_t early      # of the heap, before and after the wheel
+
+# Prepare at most `most` timers due by `now` to be taken.
+cdef int ripen_queue(Queue *queue, uint64_t now, size_t most, Due *due) noexcept nogil
+# Take them, in order: their words, and their deadlines unless that is NULL.
+cdef int take_due(Queue *queue, Due *due, size_t *words, uint64_t *deadlines) noexcept nogil
+# Copy the first timers in order, at most `most`, and take references to their words; 0 if that would not be quick.
+cdef uint32_t peek(Queue *queue, uint32_t most, size_t *words, uint64_t *deadlines) noexcept nogil
+# Copy the first `count` timers in order: all, or ripened ones. The references stay where they are.
+cdef int read_queue(Queue *queue, size_t count, Timer *timers) noexcept nogil
+
+# The spot of a deadline: in the heap, or the wheel.
+cdef struct Spot:
+    bint in_heap
+    Place place
+    uint64_t deadline
+
+# False if there is none. `to_write`: whatever its size, bring it into a form that is quickly searched, and from which
+# can be removed.
+cdef int find_spot(Queue *queue, uint64_t deadline, bint to_write, Spot *spot) noexcept nogil
+# Whether a spot has more than are looked through one by one; and its crowd, if it is one that may be written to.
+cdef bint is_crowded(Spot *spot) noexcept nogil
+cdef Crowd *crowd_at(Spot *spot) noexcept nogil
+# Position and word of the first timer from `position` on; False if there is no further one.
+cdef bint next_at_spot(Queue *queue, Spot *spot, size_t *position, size_t *word) noexcept nogil
+# Remove the one at `spot.place.position`.
+cdef int remove_at_spot(Queue *queue, Spot *spot, size_t *word) noexcept nogil
+
+cdef void clear_queue(Queue *queue) noexcept nogil
+# Give the empty `twin` what `queue` has; both share it.
+cdef int copy_queue(Queue *queue, Queue *twin) noexcept nogil
+cdef size_t queue_memory(Queue *queue) noexcept nogil
+cdef const char *check_queue(Queue *queue) noexcept nogil
+
+
+# ---- Short enough to stand in their callers.
+
+cdef inline void init_queue(Queue *queue) noexcept nogil:
+    queue.root = 0
+    queue.heap = NULL
+    queue.ready = NULL
+    queue.count = 0
+    queue.next = NEVER
+    queue.moves = 0
+    queue.kind = 0
+
+
+cdef inline int put(Queue *queue, uint64_t deadline, size_t word) noexcept nogil:
+    """Add a timer; the reference that its word may be comes along."""
+    if not insert_quickly(&queue.root, deadline, word):
+        return put_slowly(queue, deadline, word)
+    queue.count += 1
+    if deadline < queue.next:
+        queue.next = deadline
+        queue.ready = NULL
+    return 0
+
+
+cdef inline uint32_t count_ready(Queue *queue, uint64_t now, size_t most) noexcept nogil:
+    """How many timers `take_ready` can take; 0: none, or that would not be all there is to do."""
+    cdef Chunk *chunk = queue.ready
+    cdef uint32_t count = 0
+    if chunk is NULL:
+        return 0
+    while count < chunk.count and chunk.timers[count].deadline <= now:
+        count += 1
+    if count >= most:
+        count = <uint32_t>most
+    return count if count < chunk.count else 0
+
+
+cdef inline void take_ready(Queue *queue, uint32_t count, size_t *words) noexcept nogil:
+    cdef uint32_t index
+    for index in range(count):
+        words[index] = queue.ready.timers[index].word
+    cut(queue.ready, 0, count)
+    queue.count -= count
+    queue.next = queue.ready.timers[0].deadline

@@ -1,0 +1,489 @@
+"""The wheel and the overflow heap as one queue: see timerqueue.pxd."""
+
+from libc.string cimport memset
+
+from timers.bits cimport PyMem_Free, high_bit
+from timers.bucket cimport CHUNK, bucket_count, is_own, new_chunk
+from timers.overflow cimport (
+    LIMIT, comes_before, copy_heap, free_heap, heap_size, pop, push, reserve, sort_heap,
+)
+from timers.crowd cimport SEGMENT
+from timers.tokens cimport NOBODY, timers_keep
+from timers.wheel cimport (
+    BATCH, BEYOND, CALM, DONE, FLOOD, STARVED, allot, as_bucket, as_crowd, as_wheel, check, crown, digit_for, earliest,
+    end_of, free, highest, insert_slowly, is_bucket, is_crowd, is_wheel, memory, read, remove, ripen,
+    seek, share, split_root, take, uncrown, withdraw,
+)
+
+cdef enum:
+    # Timers that a cascade of the root leaves to the heap.
+    OUTLIERS = LIMIT // 2
+
+
+# ---- the wheel and the heap
+
+cdef int cascade_root(Queue *queue) noexcept nogil:
+    """Make a wheel of a bucket that is the root; its outliers go to the heap."""
+    cdef Timer far[OUTLIERS]
+    cdef size_t count = OUTLIERS
+    cdef size_t index
+    cdef Heap *heap = reserve(queue.heap, OUTLIERS)
+    if heap is NULL:
+        return -1
+    queue.heap = heap
+    if split_root(&queue.root, far, &count) < 0:
+        count = 0
+    for index in range(count):
+        push(heap, far[index].deadline, far[index].word)
+    if not heap.count:
+        free_heap(heap)
+        queue.heap = NULL
+    queue.ready = NULL
+    queue.moves += 1
+    return 0 if is_wheel(queue.root) else -1
+
+
+cdef bint reaches(Slot root, uint64_t deadline) noexcept nogil:
+    return is_wheel(root) and digit_for(as_wheel(root), deadline) < as_wheel(root).size
+
+
+cdef void relieve(Queue *queue) noexcept nogil:
+    """Put a coarser wheel on top that takes at least half of the heap, if memory allows."""
+    cdef Heap *heap = queue.heap
+    cdef uint64_t base = as_wheel(queue.root).base
+    cdef uint32_t widths[65]
+    cdef uint32_t width = 0
+    cdef uint32_t nearer = 0
+    cdef uint32_t index
+    cdef uint32_t left = 0
+    cdef Slot top
+    cdef Timer *timer
+    memset(widths, 0, sizeof(widths))
+    for index in range(heap.count):
+        widths[high_bit(heap.entries[index].timer.deadline ^ base) + 1] += 1
+    while nearer < (heap.count + 1) // 2:
+        width += 1
+        nearer += widths[width]
+    if crown(&queue.root, base ^ <uint64_t>1 << (width - 1)) < 0:
+        return
+    top = queue.root
+    sort_heap(heap)
+    for index in range(heap.count):
+        timer = &heap.entries[index].timer
+        if (reaches(queue.root, timer.deadline)
+                and insert_slowly(&queue.root, timer.deadline, timer.word, &queue.ready) < 0):
+            # What was taken over stands first again, in the order of the heap.
+            while index:
+                index -= 1
+                if reaches(queue.root, heap.entries[index].timer.deadline):
+                    withdraw(&queue.root, heap.entries[index].timer.deadline)
+            # It has gone with the last of them, if there were some.
+            if queue.root == top:
+                uncrown(&queue.root)
+            return
+    for index in range(heap.count):
+        if not reaches(queue.root, heap.entries[index].timer.deadline):
+            heap.entries[left] = heap.entries[index]
+            left += 1
+    heap.count = left
+
+
+cdef int unheap(Queue *queue) noexcept nogil:
+    """Make a bucket, the root, of a heap that is alone."""
+    cdef Heap *heap = queue.heap
+    cdef Chunk *chunk
+    cdef uint32_t index
+    sort_heap(heap)
+    if heap.count and allot(&queue.root, heap.count) < 0:
+        return -1
+    chunk = as_bucket(queue.root)
+    if chunk is not NULL:
+        chunk.ordered = chunk.older is NULL
+    while chunk is not NULL:
+        for index in range(chunk.count):
+            chunk.timers[index] = heap.entries[chunk.before + index].timer
+        chunk = chunk.older
+    heap.count = 0
+    free_heap(heap)
+    queue.heap = NULL
+    return 0
+
+
+cdef void note_ready(Queue *queue) noexcept nogil:
+    """A root that is one ordered chunk is ready."""
+    cdef Chunk *chunk = as_bucket(queue.root)
+    if is_bucket(queue.root) and chunk.ordered and chunk.older is NULL and is_own(chunk):
+        queue.ready = chunk
+
+
+cdef void calm(Queue *queue) noexcept nogil:
+    """Make one chunk of all timers, if memory allows."""
+    cdef uint32_t index
+    cdef Chunk *chunk = new_chunk(NULL, <uint32_t>queue.count + 1)
+    if chunk is NULL:
+        return
+    if read_queue(queue, queue.count, chunk.timers) < 0:
+        PyMem_Free(chunk)
+        return
+    chunk.count = <unsigned char>queue.count
+    chunk.ordered = True
+    for index in range(chunk.count):
+        timers_keep(chunk.timers[index].word)
+    free(queue.root)
+    free_heap(queue.heap)
+    queue.heap = NULL
+    queue.root = <Slot>chunk
+
+
+cdef void settle(Queue *queue) noexcept nogil:
+    """After a removal: find what comes next, and give back what is too large."""
+    queue.moves += 1
+    queue.ready = NULL
+    queue.next = NEVER
+    if queue.heap is not NULL:
+        if not queue.heap.count:
+            free_heap(queue.heap)
+            queue.heap = NULL
+        elif not queue.root:
+            unheap(queue)
+    if queue.count <= CALM and is_wheel(queue.root):
+        calm(queue)
+    if is_bucket(queue.root) and bucket_count(as_bucket(queue.root)) > CHUNK:
+        cascade_root(queue)
+    if queue.root:
+        queue.next = earliest(&queue.root, &queue.ready)
+    if queue.heap is not NULL and queue.heap.entries[0].timer.deadline < queue.next:
+        queue.next = queue.heap.entries[0].timer.deadline
+        queue.ready = NULL
+
+
+# ---- inserting
+
+cdef int put_slowly(Queue *queue, uint64_t deadline, size_t word) noexcept nogil:
+    cdef Heap *heap
+    cdef int answer
+    queue.moves += 1
+    if not queue.root and queue.heap is not NULL and unheap(queue) < 0:
+        return -1
+    if is_bucket(queue.root) and bucket_count(as_bucket(queue.root)) >= FLOOD:
+        # Without memory it goes on growing.
+        cascade_root(queue)
+    answer = insert_slowly(&queue.root, deadline, word, &queue.ready)
+    if answer == BEYOND:
+        heap = reserve(queue.heap, 1 if queue.heap is not NULL else 4)
+        if heap is not NULL:
+            queue.heap = heap
+            push(heap, deadline, word)
+            if heap.count >= LIMIT:
+                relieve(queue)
+            answer = DONE
+        else:
+            answer = STARVED
+    if answer == DONE:
+        queue.count += 1
+        queue.next = min(queue.next, deadline)
+        if queue.ready is not NULL and queue.ready.timers[0].deadline != queue.next:
+            queue.ready = NULL
+        note_ready(queue)
+    return answer
+
+
+cdef size_t take_back(Queue *queue, uint64_t deadline) noexcept nogil:
+    cdef uint32_t index
+    cdef uint32_t last
+    cdef size_t word
+    cdef Heap *heap = queue.heap
+    if heap is not NULL and not reaches(queue.root, deadline):
+        # Of equals the last has the highest number.
+        sort_heap(heap)
+        last = 0
+        for index in range(heap.count):
+            if heap.entries[index].timer.deadline == deadline:
+                last = index
+        word = pop(heap, last).word
+    else:
+        word = withdraw(&queue.root, deadline)
+    queue.count -= 1
+    settle(queue)
+    return word
+
+
+# ---- falling due
+
+cdef int ripen_queue(Queue *queue, uint64_t now, size_t most, Due *due) noexcept nogil:
+    cdef size_t count
+    cdef uint32_t index
+    cdef uint32_t early = 0
+    cdef uint32_t late = 0
+    cdef uint64_t deadline
+    queue.moves += 1
+    # What is cascaded and sorted now may be elsewhere.
+    queue.ready = NULL
+    if is_bucket(queue.root):
+        count = bucket_count(as_bucket(queue.root))
+        if (count > CHUNK and (count > BATCH or count > most or highest(queue.root) > now)
+                and cascade_root(queue) < 0):
+            return -1
+    if queue.heap is not NULL:
+        for index in range(queue.heap.count):
+            deadline = queue.heap.entries[index].timer.deadline
+            if deadline <= now:
+                if queue.root and deadline > end_of(as_wheel(queue.root)):
+                    late += 1
+                else:
+                    early += 1
+    due.early = <uint32_t>min(most, <size_t>early)
+    due.ripe.most = most - due.early
+    if ripen(&queue.root, now, &due.ripe) < 0:
+        return -1
+    due.count = due.early + due.ripe.count
+    due.count += min(<size_t>late, most - due.count)
+    return 0
+
+
+cdef void take_from_heap(Queue *queue, size_t count, size_t *words, uint64_t *deadlines) noexcept nogil:
+    cdef Timer timer
+    cdef size_t index
+    for index in range(count):
+        timer = pop(queue.heap, 0)
+        words[index] = timer.word
+        if deadlines is not NULL:
+            deadlines[index] = timer.deadline
+
+
+cdef int take_due(Queue *queue, Due *due, size_t *words, uint64_t *deadlines) noexcept nogil:
+    cdef size_t early = due.early
+    cdef size_t before = early + due.ripe.count
+    if take(&queue.root, &due.ripe, words + early, deadlines + early if deadlines is not NULL else NULL) < 0:
+        return -1
+    take_from_heap(queue, early, words, deadlines)
+    take_from_heap(queue, due.count - before, words + before, deadlines + before if deadlines is not NULL else NULL)
+    queue.count -= due.count
+    settle(queue)
+    return 0
+
+
+cdef uint32_t peek(Queue *queue, uint32_t most, size_t *words, uint64_t *deadlines) noexcept nogil:
+    cdef uint32_t index
+    if queue.count and queue.ready is NULL:
+        settle(queue)
+    if queue.ready is NULL:
+        return 0
+    most = min(most, <uint32_t>queue.ready.count)
+    for index in range(most):
+        words[index] = queue.ready.timers[index].word
+        deadlines[index] = queue.ready.timers[index].deadline
+        timers_keep(words[index])
+    return most
+
+
+cdef int read_queue(Queue *queue, size_t count, Timer *timers) noexcept nogil:
+    cdef Heap *heap = queue.heap
+    cdef uint32_t index = 0
+    cdef Timer *end = timers + count
+    if heap is not NULL:
+        sort_heap(heap)
+        while (index < heap.count and timers < end
+               and not (queue.root and heap.entries[index].timer.deadline > end_of(as_wheel(queue.root)))):
+            timers[0] = heap.entries[index].timer
+            timers += 1
+            index += 1
+    count = end - timers
+    if read(queue.root, &count, &timers) < 0:
+        return -1
+    while timers < end:
+        timers[0] = heap.entries[index].timer
+        timers += 1
+        index += 1
+    return 0
+
+
+# ---- one of many
+
+cdef int find_spot(Queue *queue, uint64_t deadline, bint to_write, Spot *spot) noexcept nogil:
+    cdef uint32_t index
+    spot.deadline = deadline
+    spot.in_heap = False
+    if queue.heap is not NULL and not reaches(queue.root, deadline):
+        # Equals then stand together, in order.
+        sort_heap(queue.heap)
+        for index in range(queue.heap.count):
+            if queue.heap.entries[index].timer.deadline == deadline:
+                spot.in_heap = True
+        return spot.in_heap
+    if to_write:
+        queue.moves += 1
+        queue.ready = NULL
+        if (is_bucket(queue.root) and bucket_count(as_bucket(queue.root)) > CHUNK
+                and cascade_root(queue) < 0):
+            return -1
+        if queue.heap is not NULL and not reaches(queue.root, deadline):
+            return find_spot(queue, deadline, to_write, spot)
+    return seek(&queue.root, deadline, to_write, &spot.place)
+
+
+cdef Slot slot_of(Spot *spot) noexcept nogil:
+    return spot.place.path[spot.place.depth - 1][0]
+
+
+cdef bint is_crowded(Spot *spot) noexcept nogil:
+    return not spot.in_heap and (is_crowd(slot_of(spot)) or bucket_count(as_bucket(slot_of(spot))) > CHUNK)
+
+
+cdef Crowd *crowd_at(Spot *spot) noexcept nogil:
+    if spot.in_heap or not spot.place.own or not is_crowd(slot_of(spot)):
+        return NULL
+    return as_crowd(slot_of(spot))
+
+
+cdef bint next_at_spot(Queue *queue, Spot *spot, size_t *position, size_t *word) noexcept nogil:
+    cdef Slot slot
+    cdef Chunk *chunk
+    cdef size_t place = position[0]
+    if spot.in_heap:
+        while place < queue.heap.count:
+            if queue.heap.entries[place].timer.deadline == spot.deadline:
+                position[0] = place
+                word[0] = queue.heap.entries[place].timer.word
+                return True
+            place += 1
+        return False
+    slot = slot_of(spot)
+    if is_crowd(slot):
+        place = max(place, as_crowd(slot).start)
+        while place < as_crowd(slot).end:
+            word[0] = as_crowd(slot).segments[place // SEGMENT].words[place % SEGMENT]
+            position[0] = place
+            if word[0] != NOBODY:
+                return True
+            place += 1
+        return False
+    while place < bucket_count(as_bucket(slot)):
+        chunk = as_bucket(slot)
+        while chunk.before > place:
+            chunk = chunk.older
+        if chunk.timers[place - chunk.before].deadline == spot.deadline:
+            position[0] = place
+            word[0] = chunk.timers[place - chunk.before].word
+            return True
+        place += 1
+    return False
+
+
+cdef int remove_at_spot(Queue *queue, Spot *spot, size_t *word) noexcept nogil:
+    cdef size_t position = spot.place.position
+    cdef Crowd *crowd
+    if spot.in_heap:
+        word[0] = pop(queue.heap, <uint32_t>position).word
+    else:
+        if not spot.place.own:
+            crowd = crowd_at(spot)
+            if crowd is not NULL:
+                position -= crowd.start
+            if find_spot(queue, spot.deadline, True, spot) < 0:
+                return -1
+            # A copy of a crowd begins with what is left.
+            if crowd is not NULL:
+                position += crowd_at(spot).start
+            spot.place.position = position
+        if remove(&spot.place, word) < 0:
+            return -1
+    queue.count -= 1
+    if queue.count and spot.deadline > queue.next and queue.count > CALM and queue.root:
+        # What comes next is still the same.
+        queue.moves += 1
+        queue.ready = NULL
+    else:
+        settle(queue)
+    return 0
+
+
+# ---- the whole
+
+cdef void clear_queue(Queue *queue) noexcept nogil:
+    free(queue.root)
+    free_heap(queue.heap)
+    queue.root = 0
+    queue.heap = NULL
+    queue.ready = NULL
+    queue.count = 0
+    queue.next = NEVER
+    queue.moves += 1
+
+
+cdef int copy_queue(Queue *queue, Queue *twin) noexcept nogil:
+    cdef Heap *heap = NULL
+    if queue.heap is not NULL:
+        heap = copy_heap(queue.heap)
+        if heap is NULL:
+            return -1
+    twin.root = share(queue.root)
+    if queue.root and not twin.root:
+        free_heap(heap)
+        return -1
+    twin.heap = heap
+    twin.count = queue.count
+    twin.next = queue.next
+    twin.ready = queue.ready = NULL
+    twin.moves += 1
+    queue.moves += 1
+    return 0
+
+
+cdef size_t queue_memory(Queue *queue) noexcept nogil:
+    return memory(queue.root) + (heap_size(queue.heap.room) if queue.heap is not NULL else 0)
+
+
+cdef const char *check_queue(Queue *queue) noexcept nogil:
+    cdef size_t count = 0
+    cdef Heap *heap = queue.heap
+    cdef uint32_t index, other
+    cdef const char *broken = check(queue.root, &count)
+    cdef uint64_t first = NEVER
+    if broken is not NULL:
+        return broken
+    if heap is not NULL:
+        if is_bucket(queue.root):
+            return "heap-needed: a heap beside a bucket"
+        count += heap.count
+        for index in range(heap.count):
+            if index and comes_before(&heap.entries[index], &heap.entries[(index - 1) // 2]):
+                return "heap-order: a timer of the heap comes before its parent"
+            if reaches(queue.root, heap.entries[index].timer.deadline):
+                return "heap-outside: a timer of the heap lies within the reach of the wheel"
+            if heap.entries[index].number >= heap.numbers:
+                return "heap-numbered: a timer of the heap has a number that was not given"
+            for other in range(index):
+                if heap.entries[other].number == heap.entries[index].number:
+                    return "heap-numbered: two timers of the heap have one number"
+        if heap.count:
+            first = heap.entries[0].timer.deadline
+    if count != queue.count:
+        return "counted: there are more or fewer timers than the queue says"
+    if queue.ready is not NULL:
+        if not queue.ready.ordered or queue.ready.timers[0].deadline != queue.next:
+            return "ready: what is ready does not begin with the soonest timer"
+    if queue.root:
+        first = min(first, lowest_of(queue.root))
+    if first != queue.next:
+        return "next: not the soonest deadline"
+    return NULL
+
+
+cdef uint64_t lowest_of(Slot slot) noexcept nogil:
+    """The soonest deadline of a tree, which is not changed."""
+    cdef uint64_t first = NEVER
+    cdef uint32_t index
+    cdef Chunk *chunk
+    if is_crowd(slot):
+        return as_crowd(slot).deadline
+    if is_wheel(slot):
+        for index in range(as_wheel(slot).size):
+            if as_wheel(slot).slots[index]:
+                return lowest_of(as_wheel(slot).slots[index])
+    chunk = as_bucket(slot)
+    while chunk is not NULL:
+        for index in range(chunk.count):
+            first = min(first, chunk.timers[index].deadline)
+        chunk = chunk.older
+    return first

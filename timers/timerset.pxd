@@ -1,0 +1,91 @@
+# cython: language_level=3
+"""Timers whose tokens are Python objects: a queue, and boxes for the tokens that it does not hold itself.
+
+What every face is made of, and what other Cython code may use, on deadlines instead of times (times.pxd has both ways).
+
+Foreign code (finalisers, `__eq__`, the collector, ...) may call the same timers from within any call. Hence:
+  - arguments are converted before the state is read;
+  - timers are detached, and the invariants restored, before a token is released;
+  - whatever may run foreign code (a comparison, an allocation that starts the collector) is followed by a look at
+    `version` and at the `moves` of the queue, and where one has changed, by another attempt;
+  - no container is tracked by the collector before it is filled.
+"""
+
+from cpython.object cimport PyObject
+from libc.stdint cimport uint8_t, uint64_t
+
+from timers.boxes cimport Boxes, is_plain, peek_in_box
+from timers.bucket cimport Timer
+from timers.timerqueue cimport Queue, Spot, put
+from timers.tokens cimport box_of, boxed, is_boxed, timers_drop, timers_keep
+
+cdef class TimerSet:
+    cdef object __weakref__
+    cdef object soonest         # the time of `queue.next`, once it was asked for
+    cdef Boxes boxes            # None: no token needs one
+    cdef Queue queue
+    cdef uint64_t version       # changes with every change that can be observed
+
+
+# ---- What may go wrong
+
+cdef enum:
+    # How often foreign code may change timers in the middle of a call.
+    ATTEMPTS = 100
+
+cdef object restless_error()
+# TypeError, unless a time of `kind` goes with the pending ones; an int that is a float too becomes one among floats.
+# Where nothing is pending, that is the kind from now on.
+cdef int check_kind(TimerSet self, uint64_t *deadline, uint8_t kind, str name) except -1
+
+# ---- In, out, and one of many
+
+cdef int make_boxes(TimerSet self) except -1
+cdef int add_boxed(TimerSet self, uint64_t deadline, object token) except -1
+# For messages: what a kind of time is called.
+cdef str name_of(uint8_t kind)
+cdef object mix_error(str what, uint8_t kind, str others, uint8_t held)
+# All of an array of deadlines, or none.
+cdef int add_many(TimerSet self, const uint64_t *deadlines, list tokens, uint8_t kind) except -1
+# The tokens of at most `most` timers due by `now`; or (time, token) pairs.
+cdef list take(TimerSet self, uint64_t now, uint8_t kind, size_t most)
+cdef list take_items(TimerSet self, uint64_t now, uint8_t kind, size_t most)
+# Find the oldest timer at `at` with this very token, or else the oldest with an equal one.
+cdef bint locate(TimerSet self, uint64_t at, uint8_t kind, object token, Spot *spot) except -1
+cdef int discard(TimerSet self, Spot *spot) except -1
+cdef bint move(TimerSet self, uint64_t at, uint8_t kind, object token, uint64_t new_at, uint8_t new_kind) except -1
+
+# ---- The whole
+
+# All timers in order, as they are at one moment: the deadlines, in the memory of a bytes object, the tokens, the kind.
+cdef tuple survey(TimerSet self)
+# Give the empty `twin` the same timers.
+cdef int copy_into(TimerSet self, TimerSet twin) except -1
+# Exchange the timers of two.
+cdef void exchange(TimerSet self, TimerSet fresh) noexcept
+cdef int check_timers(TimerSet self) except -1
+
+
+cdef inline object token_of(TimerSet self, size_t word):
+    return <object>peek_in_box(self.boxes, box_of(word)) if is_boxed(word) else <object><PyObject *>word
+
+
+cdef inline int add(TimerSet self, uint64_t deadline, uint8_t kind, object token, str name) except -1:
+    """Add a timer."""
+    cdef bint plain = type(token) is str or is_plain(token)
+    if not plain and self.boxes is None:
+        make_boxes(self)
+    # From here on no foreign code runs.
+    if kind != self.queue.kind:
+        check_kind(self, &deadline, kind, name)
+    if deadline < self.queue.next:
+        self.soonest = None
+    if plain:
+        timers_keep(<size_t><PyObject *>token)
+        if put(&self.queue, deadline, <size_t><PyObject *>token) < 0:
+            timers_drop(<size_t><PyObject *>token)
+            raise MemoryError
+    else:
+        add_boxed(self, deadline, token)
+    self.version += 1
+    return 0
