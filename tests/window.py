@@ -25,7 +25,9 @@ def compile(folder: Path, name: str = "inside") -> None:
     shutil.copy(Path(__file__).with_name(f"{name}.pyx"), folder)
     # Cython looks along the path, and so misses a package that is installed for editing.
     environment = {**os.environ, "PYTHONPATH": str(Path(timers.__file__).parents[1])}
-    command = [sys.executable, "-m", "Cython.Build.Cythonize", "--inplace", f"{name}.pyx"]
+    # Else its import would turn the lock of a free-threaded interpreter on.
+    directive = "freethreading_compatible=True"
+    command = [sys.executable, "-m", "Cython.Build.Cythonize", "--inplace", "-X", directive, f"{name}.pyx"]
     subprocess.run(command, cwd=folder, env=environment, check=True)
 
 

@@ -210,8 +210,8 @@ class Unraised:
     """What could only be reported in between: nothing, but for what plain objects report as well."""
 
     def __init__(self, fail: Callable[[int], None], restore: Callable[[], None]) -> None:
-        self.reports: list[tuple[Any, Any]] = []
-        self.usual: set[tuple[Any, Any]] = set()
+        self.reports: list[tuple[Any, Any, Any]] = []
+        self.usual: set[tuple[Any, Any, Any]] = set()
         # From CPython 3.14 on an object that dies without memory for its attributes says so.
         with self:
             for number in range(12):
@@ -229,7 +229,8 @@ class Unraised:
         self.reports.clear()
         # Its allocations are made beforehand: it must not fail itself.
         append = self.reports.append
-        self.before, sys.unraisablehook = sys.unraisablehook, lambda report: append((report.err_msg, report.exc_type))
+        self.before = sys.unraisablehook
+        sys.unraisablehook = lambda report: append((report.err_msg, report.exc_type, type(report.object)))
 
     def __exit__(self, *error: object) -> None:
         sys.unraisablehook = self.before
