@@ -95,7 +95,7 @@ def _copy_sources(folder: Path) -> None:
             shutil.copy2(source, folder / part)
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _compiled(kind: type[Build], python: str, builder: str | None) -> Path:
     """A build of the sound sources, kept as long as the process lives: others compile only what they change."""
     folder = Path(tempfile.mkdtemp(prefix="timers-"))
