@@ -45,12 +45,12 @@ def boundary(micros: int, shift: int, origin: int) -> int:
 
 
 def place_of(number: float) -> int:
-    (bits,) = struct.unpack("<q", struct.pack("<d", number + 0.0))
+    bits: int = struct.unpack("<q", struct.pack("<d", number + 0.0))[0]
     return bits if bits >= 0 else -(bits & 2**63 - 1)
 
 
 def float_at(place: int) -> float:
-    (number,) = struct.unpack("<d", struct.pack("<q", abs(place)))
+    number: float = struct.unpack("<d", struct.pack("<q", abs(place)))[0]
     return number if place >= 0 else -number
 
 
@@ -477,7 +477,7 @@ class Stage:
         answer: Any = self.notifier.next_at()
         expected = self.soonest[2]
         assert answer == expected and type(answer) is type(expected), f"next_at() is {answer!r}, not {expected!r}"
-        if kind == "aware" and expected is not None and expected.tzinfo is UTC:  # type: ignore[union-attr]
+        if kind == "aware" and getattr(expected, "tzinfo", None) is UTC:
             assert answer.tzinfo is UTC, f"next_at() is {answer!r}: not in UTC"
         assert len(self.notifier) == len(self.oracle.keys), f"len() is {len(self.notifier)}, not {len(self.oracle)}"
 
@@ -641,7 +641,8 @@ class Stage:
 
     def refuse(self, number: int, at: Time) -> None:
         held = self.oracle.kind if len(self.oracle) else kind_of(at)
-        wrong: Time = {"aware": moment(instant(TODAY), True), "naive": TODAY, "float": TODAY, "int": 0.5}[held]
+        others: dict[str, Time] = {"aware": moment(instant(TODAY), True), "naive": TODAY, "float": TODAY, "int": 0.5}
+        wrong = others[held]
         if len(self.oracle) and number >= len(REFUSALS):
             try:
                 MIXTURES[number - len(REFUSALS)](self.notifier, wrong)

@@ -3,7 +3,7 @@ from datetime import datetime
 from types import GenericAlias
 from typing import Any, Generic, Protocol, SupportsIndex
 
-from typing_extensions import TypeVar, disjoint_base
+from typing_extensions import TypeVar
 
 _T = TypeVar("_T")
 # datetime, float or int
@@ -15,7 +15,6 @@ class _ArrowArray(Protocol):
 class _ArrowStream(Protocol):
     def __arrow_c_stream__(self, requested_schema: Any = None) -> Any: ...
 
-@disjoint_base
 class MultiNotifier(Generic[_T, _At]):
     def __init__(self, timers: Iterable[tuple[_At, _T]] = ()) -> None: ...
     def notify_at(self, at: _At, token: _T) -> None: ...

@@ -82,7 +82,7 @@ def of_asyncio() -> bool:
     utils.TestLoop = type("TestLoop", (Timers, utils.TestLoop), {})
     patched: Any = unix_events
     loop = type("EventLoop", (Timers, asyncio.SelectorEventLoop), {})
-    asyncio.SelectorEventLoop = loop  # type: ignore[misc, assignment]
+    asyncio.SelectorEventLoop = loop  # type: ignore[assignment]
     patched.SelectorEventLoop = patched._UnixSelectorEventLoop = loop
     patched._UnixDefaultEventLoopPolicy._loop_factory = loop
     return run_unittests([f"test_asyncio.test_{name}" for name in ASYNCIO], CANNOT["asyncio"])

@@ -173,8 +173,8 @@ COUNTED: dict[str, Callable[[Any, Any], Any]] = {
     "state": lambda n, first: n.__reduce_ex__(2),
     "restore": lambda n, first: n.__setstate__(COUNTED_STATE),
 }
-FAR = _far(90, str)
-COUNTED_STATE = MultiNotifier((float(number), number) for number in range(90)).__reduce_ex__(2)[2]
+FAR: list[Any] = _far(90, str)
+COUNTED_STATE: Any = MultiNotifier((float(number), number) for number in range(90)).__reduce_ex__(2)[2]
 
 
 def alive() -> int:
@@ -202,8 +202,12 @@ def switches() -> tuple[Callable[[int], None], Callable[[], None], int]:
 
 def ends(pairs: list[Any]) -> tuple[Time, Time]:
     """The first and the last time of the kind that the pairs have."""
-    kind = type(pairs[0][0]) if pairs else datetime
-    return {datetime: (EARLIEST, LAST), float: (-math.inf, math.inf), int: (-(2**63), 2**63 - 1)}[kind]
+    of_kinds: dict[type, tuple[Time, Time]] = {
+        datetime: (EARLIEST, LAST),
+        float: (-math.inf, math.inf),
+        int: (-(2**63), 2**63 - 1),
+    }
+    return of_kinds[type(pairs[0][0]) if pairs else datetime]
 
 
 class Unraised:

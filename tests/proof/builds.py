@@ -112,7 +112,7 @@ def fresh(kind: type[Kind], python: str = sys.executable, builder: str | None = 
         folder = Path(name)
         _copy_sources(folder)
         if kind.incremental:
-            compiled = _compiled(kind, python, builder)
+            compiled = _compiled(kind, python, builder)  # type: ignore[arg-type]
             shutil.copytree(compiled / "build", folder / "build")
             for library in (compiled / "timers").glob("*.so"):
                 shutil.copy2(library, folder / "timers")
