@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import functools
 import gc
 import os
 import pickle
@@ -341,7 +342,7 @@ def test_ends_of_the_calendar(end: str) -> None:
         return
     pending = MultiNotifier([(inner, "x")])
     calls: list[Callable[[], Any]] = [
-        lambda: MultiNotifier().notify_at(_nano(at), "x"),
+        lambda: MultiNotifier[str]().notify_at(_nano(at), "x"),
         lambda: MultiNotifier([(_nano(at), "x")]),
         lambda: pending.notify_at(_nano(at), "y"),
         lambda: pending.notify_many([inner, _nano(at)], ["y", "z"]),
@@ -470,7 +471,7 @@ def test_a_deep_copy_that_changes_what_it_copies(hook: str, size: int, mixed: bo
         act = once(lambda n=n: MUTATIONS[mutation](n), run)  # type: ignore[misc]
         memo = Memo()
         if hook == "memo":
-            memo.act = act  # type: ignore[method-assign]
+            memo.act = act
         elif hook == "attribute":
             n.extra = Acting(act)
         elif hook == "token":
@@ -515,6 +516,8 @@ class Named(MultiNotifier[Any]):
 class Keyed(Named):
     __slots__ = ("key",)
 
+    key: Any
+
     def __new__(cls, *, key: Any) -> Any:
         self = super().__new__(cls, "keyed")
         self.key = key
@@ -524,13 +527,19 @@ class Keyed(Named):
         return (), {"key": self.key}
 
 
+def _pickled(n: Any, protocol: int) -> Any:
+    return pickle.loads(pickle.dumps(n, protocol))
+
+
+def _pickled_in_python(n: Any, protocol: int) -> Any:
+    return pickle._loads(pickle._dumps(n, protocol))  # type: ignore[attr-defined]
+
+
 def _makers() -> dict[str, Callable[[Any], Any]]:
     makers: dict[str, Callable[[Any], Any]] = {"copy": copy.copy, "deepcopy": copy.deepcopy}
     for protocol in PROTOCOLS:
-        makers[f"pickle {protocol}"] = lambda n, protocol=protocol: pickle.loads(pickle.dumps(n, protocol))
-        makers[f"pickle {protocol} in Python"] = lambda n, protocol=protocol: pickle._loads(  # type: ignore[attr-defined]
-            pickle._dumps(n, protocol)  # type: ignore[attr-defined]
-        )
+        makers[f"pickle {protocol}"] = functools.partial(_pickled, protocol=protocol)
+        makers[f"pickle {protocol} in Python"] = functools.partial(_pickled_in_python, protocol=protocol)
     return makers
 
 
@@ -541,7 +550,7 @@ def test_arguments_of_new(how: str, size: int) -> None:
         (lambda: Named.__new__(Named, "n"), ("name",)),
         (lambda: Keyed.__new__(Keyed, key=[1]), ("name", "key")),
     ):
-        n: Any = make()
+        n: Any = make()  # type: ignore[no-untyped-call]
         pairs = [(T + number * MICROSECOND, number) for number in range(size)]
         n.notify_many([at for at, _ in pairs], [token for _, token in pairs])
         twin = _makers()[how](n)

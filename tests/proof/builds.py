@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
 import os
 import re
 import shutil
@@ -30,6 +32,8 @@ class Build:
 
     switches: ClassVar[dict[str, str]] = {}
     launcher: tuple[str, ...] = ()
+    # Whether it starts from a compiled copy of the sound sources.
+    incremental: ClassVar[bool] = False
 
     def __init__(self, folder: Path, python: str = sys.executable, builder: str | None = None) -> None:
         self.folder, self.python, self.builder = folder, python, builder or python
@@ -82,17 +86,36 @@ class Build:
         file.write_text(text.replace(old, new))
 
 
+def _copy_sources(folder: Path) -> None:
+    for part in PARTS:
+        source = ROOT / part
+        if source.is_dir():
+            shutil.copytree(source, folder / part, ignore=IGNORED)
+        elif source.exists():
+            shutil.copy2(source, folder / part)
+
+
+@functools.cache
+def _compiled(kind: type[Build], python: str, builder: str | None) -> Path:
+    """A build of the sound sources, kept as long as the process lives: others compile only what they change."""
+    folder = Path(tempfile.mkdtemp(prefix="timers-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    _copy_sources(folder)
+    kind(folder, python, builder).compile()
+    return folder
+
+
 @contextmanager
 def fresh(kind: type[Kind], python: str = sys.executable, builder: str | None = None) -> Iterator[Kind]:
-    """A copy of the sources in a temporary folder, not yet built."""
+    """A copy of the sources in a temporary folder, built only as far as a sound build goes."""
     with tempfile.TemporaryDirectory(prefix="timers-") as name:
         folder = Path(name)
-        for part in PARTS:
-            source = ROOT / part
-            if source.is_dir():
-                shutil.copytree(source, folder / part, ignore=IGNORED)
-            elif source.exists():
-                shutil.copy(source, folder / part)
+        _copy_sources(folder)
+        if kind.incremental:
+            compiled = _compiled(kind, python, builder)
+            shutil.copytree(compiled / "build", folder / "build")
+            for library in (compiled / "timers").glob("*.so"):
+                shutil.copy2(library, folder / "timers")
         yield kind(folder, python, builder)
 
 
@@ -100,11 +123,14 @@ class Quick(Build):
     """Compiled in little time."""
 
     switches: ClassVar = {"CFLAGS": "-O1"}
+    incremental = True
 
 
 class Low(Quick):
     """With low thresholds: notifiers of any size cascade, are sorted, overflow, are shared and come in floods."""
 
+    # Nearly everything depends on the thresholds.
+    incremental = False
     LOWER: ClassVar = {
         "bits.pxd": {"MOST_OWNERS": 3},
         "bucket.pxd": {"CHUNK": 7},
@@ -133,6 +159,7 @@ class Sanitized(Build):
     """With the address and undefined-behaviour sanitizers."""
 
     switches: ClassVar = {"TIMERS_SANITIZE": "address"}
+    incremental = True
 
     def loading(self) -> dict[str, str]:
         libraries = [
