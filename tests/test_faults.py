@@ -230,8 +230,11 @@ def _borrowed(text: str) -> list[str]:
     for number, line in enumerate(lines):
         if not uses.search(line) or keeps.match(line) or line.startswith(("/*", "*", "#")):
             continue
-        # What lies in a box is a plain pointer, of which the callers take care.
-        if line.startswith("__pyx_r = (((PyListObject *)"):
+        # Plain fields and pointers behind an attribute are read at once, and of what lies in a box the callers take care.
+        if re.search(r"->\w+\)?->(?:queue|serial|ob_item)\b", line):
+            continue
+        # A string in a message is only looked at.
+        if "__Pyx_PyUnicode_Unicode(" in line:
             continue
         # Held by a variable, or as an element of a tuple that is not changed any more.
         target = re.match(r"(__pyx_\w+) = ", line)

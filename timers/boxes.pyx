@@ -89,7 +89,8 @@ cdef size_t put_in_box(Boxes boxes, object token) except 0:
             raise MemoryError
         boxes.free = wider
         boxes.room = <uint32_t>(2 * box + 2)
-    boxes.items.append(token)
+    items = boxes.items
+    items.append(token)
     return box
 
 
@@ -115,7 +116,8 @@ cdef PyObject *take_from_box(Boxes boxes, size_t box) noexcept:
 cdef Boxes copy_boxes(Boxes boxes):
     cdef Boxes twin = Boxes.__new__(Boxes)
     # The last that may let foreign code in, before it copies.
-    twin.items = boxes.items[:]
+    items = boxes.items
+    twin.items = items[:]
     twin.free = <uint32_t *>PyMem_Malloc(max(boxes.room, <uint32_t>1) * sizeof(uint32_t))
     if twin.free is NULL:
         raise MemoryError
@@ -127,4 +129,5 @@ cdef Boxes copy_boxes(Boxes boxes):
 
 
 cdef size_t boxes_memory(Boxes boxes) except 0:
-    return sys.getsizeof(boxes) + sys.getsizeof(boxes.items) + boxes.room * sizeof(uint32_t)
+    items = boxes.items
+    return sys.getsizeof(boxes) + sys.getsizeof(items) + boxes.room * sizeof(uint32_t)

@@ -19,7 +19,7 @@ cdef extern from "Python.h":
     PyTypeObject PyBaseObject_Type
 
 cdef enum:
-    # Gaps are closed where there are more of them than timers, and so many besides.
+    # Gaps and what was before the start are closed up where they are more than the timers, and so many besides.
     SPARSE = 32
     # How deep, and through how many parts, a tuple is looked.
     DEPTH = 8
@@ -298,7 +298,7 @@ cdef int crowd_remove(Crowd *crowd, size_t position, size_t *word) noexcept nogi
     crowd.live -= 1
     if position == crowd.start:
         crowd_take(crowd, 0, NULL)
-    elif crowd.end - crowd.start > 2 * crowd.live + SPARSE:
+    if crowd.live and crowd.end > 2 * crowd.live + SPARSE:
         # If memory allows.
         compact(crowd)
     return 0

@@ -17,6 +17,7 @@ cdef enum:
 
 
 @cython.final
+@cython.auto_pickle(False)
 cdef class Pending:
     """The pending timers in the order of falling due; iterates as long as they do not change."""
 

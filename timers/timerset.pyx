@@ -430,7 +430,9 @@ cdef void exchange(TimerSet self, TimerSet fresh) noexcept:
     cdef uint32_t moves = self.queue.moves + 1
     self.queue, fresh.queue = fresh.queue, self.queue
     self.queue.moves = moves
-    self.boxes, fresh.boxes = fresh.boxes, self.boxes
+    boxes = self.boxes
+    self.boxes = fresh.boxes
+    fresh.boxes = boxes
     self.soonest = None
     self.version += 1
 
@@ -450,6 +452,7 @@ cdef int check_timers(TimerSet self) except -1:
         boxed_words += is_boxed(timers[index].word)
     PyMem_Free(timers)
     assert held == boxed_words, "boxes: more or fewer are in use than timers need"
-    if self.soonest is not None:
-        assert self.soonest == write_time(self.queue.next, self.queue.kind), "soonest: not the time of what is next"
+    soonest = self.soonest
+    if soonest is not None:
+        assert soonest == write_time(self.queue.next, self.queue.kind), "soonest: not the time of what is next"
     return 0
