@@ -174,7 +174,7 @@ FAULTS = [
         "a reference that is never given back",
         "timers/timerset.pxd",
         "        timers_keep(<size_t><PyObject *>token)\n        if put(",
-        "        timers_keep(<size_t><PyObject *>token)\n        timers_keep(<size_t><PyObject *>token)\n        if put(",
+        "        timers_keep(<size_t><PyObject *>token)\n" * 2 + "        if put(",
         Quick,
         _tool("from tests.proof.leaks import *; flat('driver', 60)"),
         "references grow",
