@@ -29,7 +29,9 @@ SLOW = " and ".join(
         ("snapshots", "boundaries", "collection", "operators", "package", "readme", "cancelling", "Machine"),
         # A tracer takes memory where there shall be none.
         ("search_from_inside", "write_from_inside"),
-        ("highest_bit", "due_as_a_whole"),
+        ("highest_bit", "due_as_a_whole", "gaps_stay", "copies_of_copies"),
+        # Engines and clients, of which `bench` has a part.
+        ("test_beam", "test_clients"),
     )
     for name in names
 )
