@@ -449,7 +449,8 @@ cdef int64_t look_up(
                 candidate = token_of(word_at(crowd, position), boxes)
                 if candidate is token:
                     return position
-                if by_value:
+                # Text and bytes may hash alike; to compare them may be a warning, and so foreign code.
+                if by_value and (type(<object>candidate) is bytes) == (type(<object>token) is bytes):
                     if PyObject_RichCompareBool(<object>candidate, <object>token, Py_EQ):
                         return position
             elif free_ring is NULL:

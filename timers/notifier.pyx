@@ -17,6 +17,7 @@ from timers.timerset cimport (
 )
 from timers.times cimport AWARE, FLOAT, INT, Kind, read_time, turn_to_float, write_time
 
+import copyreg
 import operator
 import sys
 from pickle import PickleBuffer
@@ -34,8 +35,9 @@ cdef enum:
 
 cdef size_t ALL = <size_t>-1
 
-# As a C variable it is found at once.
+# As C variables they are found at once.
 cdef object to_index = operator.index
+cdef object new_object = copyreg.__newobj__
 
 
 cdef class MultiNotifier(TimerSet):
@@ -290,7 +292,7 @@ datetime.datetime(2024, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
         state = state_of(self)
         if protocol >= 5 and len(<bytes>state[1]) >= BAND:
             state = (state[0], PickleBuffer(state[1]), state[2], state[3])
-        return recipe(self) + (state,)
+        return new_object, (MultiNotifier,), state
 
     def __reduce__(self):
         return recipe(self) + (self.__getstate__(),)
