@@ -6,6 +6,7 @@ import functools
 import json
 import random
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 from tests.proof import allocations, reentry, states
 from tests.proof.builds import Failed, Traced, fresh
@@ -53,6 +54,9 @@ UNREACHABLE: list[tuple[str, str, str]] = [
 ]
 
 
+# Lines that no test reaches yet, each as "file: text". Whoever covers one takes it out; none comes in.
+UNCOVERED = set(Path(__file__).with_name("uncovered.txt").read_text().splitlines())
+
 # A function that nobody calls, which must be missed.
 PLANTED = "planted = NULL"
 FUNCTION = f"\n\ncdef void nobody(void *planted) noexcept nogil:\n    {PLANTED}\n"
@@ -88,8 +92,10 @@ def unreached() -> tuple[list[str], int]:
 
 def excused(path: str, line: str) -> bool:
     # The head of a function in C is no statement: its body tells whether it ran.
-    return line.lstrip().startswith(("cdef ", "def ", "@")) or any(
-        path == file and part in line for file, part, _ in UNREACHABLE
+    return (
+        line.lstrip().startswith(("cdef ", "def ", "@"))
+        or f"{path}: {line.strip()}" in UNCOVERED
+        or any(path == file and part in line for file, part, _ in UNREACHABLE)
     )
 
 
