@@ -389,7 +389,8 @@ cdef int remove_at_spot(Queue *queue, Spot *spot, size_t *word) noexcept nogil:
         if remove(&spot.place, word) < 0:
             return -1
     queue.count -= 1
-    if queue.count and spot.deadline > queue.next and queue.count > CALM and queue.root:
+    if (queue.count > CALM and spot.deadline > queue.next and queue.root
+            and (queue.heap is NULL or queue.heap.count)):
         # What comes next is still the same.
         queue.moves += 1
         queue.ready = NULL

@@ -197,8 +197,8 @@ def memory() -> None:
     for _ in range(500):
         n.due(LAST, 30)
         assert sys.getsizeof(n) < empty + 80 * len(n) + 40_000
-    n.due(LAST, len(n) - 25)
-    assert sys.getsizeof(n) > empty + 1000
+    n.due(LAST, len(n) - 13)
+    assert sys.getsizeof(n) > empty + 300
     n.due(LAST, 1)
     assert sys.getsizeof(n) < empty + 600
     n.clear()
@@ -207,7 +207,7 @@ def memory() -> None:
         twin = copy.copy(n)
         n.notify_at(moment(number * 7919 % 500), number)
     assert len(twin) == 499 and sys.getsizeof(n) < 1.2 * sys.getsizeof(MultiNotifier(list(n)))
-    for number in range(480):
+    for number in range(490):
         assert n.cancel(moment(number * 7919 % 500), number)
     assert sys.getsizeof(n) < empty + 600
 
