@@ -142,7 +142,8 @@ class Named(MultiNotifier[str]):
 
 
 def test_the_example_of_the_readme() -> None:
-    blocks = re.findall(r"```py\n(.*?)```", (Path(__file__).parents[1] / "README.md").read_text(), re.S)
+    text = (Path(__file__).parents[1] / "bench" / "README.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```py\n(.*?)```", text, re.S)
     (example,) = [block for block in blocks if "apache_beam" in block]
     exec(example, {})
 
