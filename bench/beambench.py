@@ -89,7 +89,7 @@ TAGS = "a tag of Beam's each"
 
 
 def one_timer(make: Any, coder: Coder) -> beam.DoFn:
-    """The `DoFn` of the README around a queue."""
+    """The `DoFn` of bench/README.md around a queue."""
     pending_spec = ReadModifyWriteStateSpec("pending", coder)
     wake_spec = TimerSpec("wake", TimeDomain.WATERMARK)
 
