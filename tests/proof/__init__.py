@@ -1,1 +1,1 @@
-"""The tools that prove the promises; `python -m tests.proof --help` lists them, tests/README.md says what they found."""
+"""The tools that prove the promises; `python -m tests.proof --help` lists them, tests/README.md has results."""
