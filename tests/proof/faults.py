@@ -73,11 +73,11 @@ FAULTS = [
         "invariants",
         "a heap that keeps what the wheel reaches",
         "timers/timerqueue.pyx",
-        "        nearer += widths[width]\n    if crown(",
-        "        nearer += widths[width] + 1\n    if crown(",
+        "        if not reaches(queue.root, heap.entries[index].timer.deadline):\n            heap.entries[left]",
+        "        if True:\n            heap.entries[left]",
         Low,
         _tool("from tests.driver import *; run(CONFIGS['many outliers'], 9000, 1, check=True)"),
-        "",
+        "heap-outside",
     ),
     Fault(
         "boundaries",
@@ -258,8 +258,9 @@ def mutants_are_told_apart() -> str | None:
     idle = deadly._replace(after=deadly.before + "  # the same")
     with fresh(mutants.Hunted) as build:
         build.make()
-        if mutants.verdict(build, idle) is not None:
-            return f"an idle mutant died of: {mutants.verdict(build, idle)}"
+        cause = mutants.verdict(build, idle)
+        if cause is not None:
+            return f"an idle mutant died of: {cause}"
         if mutants.verdict(build, deadly) is None:
             return f"a deadly mutant lives: {deadly}"
     return None

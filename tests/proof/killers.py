@@ -23,8 +23,8 @@ try:
 except ImportError:
     resource = None
 
-# Seconds of the processor, four times what the tests take with the checks of the allocator; and bytes.
-PATIENCE = 12
+# Seconds of the processor, five times what the tests take with the checks of the allocator; and bytes.
+PATIENCE = 40
 MOST_MEMORY = 4 << 30
 
 
