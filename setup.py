@@ -32,7 +32,10 @@ class BuildExt(build_ext):
 
 
 # Later ones know earlier ones.
-ROOMS = ("columns", "boxes", "crowd", "wheel", "timerqueue", "timerset", "pending", "copies", "state", "notifier")
+ROOMS = (
+    *("columns", "keys", "boxes", "crowd", "wheel", "timerqueue", "timerset"),
+    *("pending", "copies", "state", "face", "notifier", "deadlines"),
+)
 
 SANITIZERS = {"": None, "address": "address,undefined", "thread": "thread"}
 sanitizer = SANITIZERS[os.environ.get("TIMERS_SANITIZE", "")]

@@ -5,10 +5,14 @@ The collector sees the list; a deep copy has the same tree, and other objects in
 in the boxes is all that the collector must walk and that a deep copy must copy.
 
 A box that is given back waits on a stack, which has room for all boxes before they are needed: giving back cannot fail.
+
+Where tokens are the keys of `Deadlines`, their table (keys.pxd) lies here too, with the hashes of those in boxes.
 """
 
 from cpython.object cimport PyObject
 from libc.stdint cimport uint32_t, uint64_t
+
+from timers.keys cimport Keys
 
 cdef extern from "Python.h":
     ctypedef struct PyListObject:
@@ -21,13 +25,16 @@ cdef class Boxes:
     cdef uint32_t waiting   # how many these are
     cdef uint32_t room      # for so many
     cdef uint64_t serial    # no two have the same, and none has 0
+    cdef bint keyed         # the tokens are keys
+    cdef Keys keys
+    cdef uint64_t *hashes   # by box
 
 
 # Whether a token may lie in the tree itself.
 cdef bint is_plain(object token) noexcept
 
-# Put a token into a box; answers its number.
-cdef size_t put_in_box(Boxes boxes, object token) except 0
+# Put a token into a box, and the hash of a key beside it; answers the number of the box.
+cdef size_t put_in_box(Boxes boxes, object token, uint64_t hash) except 0
 # Move it out, with its reference.
 cdef PyObject *take_from_box(Boxes boxes, size_t box) noexcept
 cdef Boxes copy_boxes(Boxes boxes)

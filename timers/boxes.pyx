@@ -1,10 +1,13 @@
 """Boxes for tokens: see boxes.pxd."""
 
+cimport cython
 from cpython.datetime cimport date, datetime, datetime_tzinfo, get_utc, import_datetime, timedelta
-from cpython.mem cimport PyMem_Free, PyMem_Malloc, PyMem_Realloc
+from cpython.mem cimport PyMem_Free, PyMem_Realloc
 from cpython.object cimport Py_TYPE
 from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.string cimport memcpy
+
+from timers.keys cimport copy_keys, free_keys, keys_memory
 
 import sys
 
@@ -61,6 +64,7 @@ cdef bint is_plain_part(object token, int depth, int *parts) noexcept:
     return False
 
 
+@cython.no_gc_clear
 cdef class Boxes:
     def __cinit__(self):
         self.items = [None]
@@ -68,14 +72,17 @@ cdef class Boxes:
 
     def __dealloc__(self):
         PyMem_Free(self.free)
+        PyMem_Free(self.hashes)
+        free_keys(&self.keys)
 
 
-cdef size_t put_in_box(Boxes boxes, object token) except 0:
+cdef size_t put_in_box(Boxes boxes, object token, uint64_t hash) except 0:
     cdef size_t box = PyList_GET_SIZE(boxes.items)
-    cdef uint32_t *wider
     if boxes.waiting:
         boxes.waiting -= 1
         box = boxes.free[boxes.waiting]
+        if boxes.keyed:
+            boxes.hashes[box] = hash
         # What was there is None.
         Py_INCREF(token)
         (<PyListObject *>boxes.items).ob_item[box] = <PyObject *>token
@@ -84,14 +91,28 @@ cdef size_t put_in_box(Boxes boxes, object token) except 0:
     if box >= <uint32_t>-1:
         raise MemoryError
     if box >= boxes.room:
-        wider = <uint32_t *>PyMem_Realloc(boxes.free, (2 * box + 2) * sizeof(uint32_t))
-        if wider is NULL:
-            raise MemoryError
-        boxes.free = wider
-        boxes.room = <uint32_t>(2 * box + 2)
+        widen(boxes, <uint32_t>(2 * box + 2))
     items = boxes.items
     items.append(token)
+    if boxes.keyed:
+        boxes.hashes[box] = hash
     return box
+
+
+cdef int widen(Boxes boxes, uint32_t room) except -1:
+    """Make room to give back all of so many boxes."""
+    cdef uint32_t *free = <uint32_t *>PyMem_Realloc(boxes.free, room * sizeof(uint32_t))
+    cdef uint64_t *hashes
+    if free is NULL:
+        raise MemoryError
+    boxes.free = free
+    if boxes.keyed:
+        hashes = <uint64_t *>PyMem_Realloc(boxes.hashes, room * sizeof(uint64_t))
+        if hashes is NULL:
+            raise MemoryError
+        boxes.hashes = hashes
+    boxes.room = room
+    return 0
 
 
 cdef PyObject *take_from_box(Boxes boxes, size_t box) noexcept:
@@ -108,7 +129,9 @@ cdef PyObject *take_from_box(Boxes boxes, size_t box) noexcept:
             PyErr_Clear()
         else:
             PyMem_Free(boxes.free)
+            PyMem_Free(boxes.hashes)
             boxes.free = NULL
+            boxes.hashes = NULL
             boxes.waiting = boxes.room = 0
     return token
 
@@ -118,16 +141,19 @@ cdef Boxes copy_boxes(Boxes boxes):
     # The last that may let foreign code in, before it copies.
     items = boxes.items
     twin.items = items[:]
-    twin.free = <uint32_t *>PyMem_Malloc(max(boxes.room, <uint32_t>1) * sizeof(uint32_t))
-    if twin.free is NULL:
-        raise MemoryError
-    if boxes.waiting:
+    twin.keyed = boxes.keyed
+    if boxes.room:
+        widen(twin, boxes.room)
         memcpy(twin.free, boxes.free, boxes.waiting * sizeof(uint32_t))
+        if boxes.keyed:
+            memcpy(twin.hashes, boxes.hashes, boxes.room * sizeof(uint64_t))
     twin.waiting = boxes.waiting
-    twin.room = boxes.room
+    if copy_keys(&boxes.keys, &twin.keys) < 0:
+        raise MemoryError
     return twin
 
 
 cdef size_t boxes_memory(Boxes boxes) except 0:
     items = boxes.items
-    return sys.getsizeof(boxes) + sys.getsizeof(items) + boxes.room * sizeof(uint32_t)
+    cdef size_t of_one = sizeof(uint32_t) + (sizeof(uint64_t) if boxes.keyed else 0)
+    return sys.getsizeof(boxes) + sys.getsizeof(items) + boxes.room * of_one + keys_memory(&boxes.keys)

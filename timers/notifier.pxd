@@ -10,9 +10,9 @@ and back:
 
 from libc.stdint cimport uint8_t, uint64_t
 
-from timers.timerset cimport TimerSet
+from timers.face cimport Face
 
-cdef class MultiNotifier(TimerSet):
+cdef class MultiNotifier(Face):
     pass
 
 cdef int put_at(MultiNotifier self, uint64_t deadline, uint8_t kind, object token) except -1

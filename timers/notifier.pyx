@@ -5,23 +5,14 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from cpython.datetime cimport import_datetime
 from libc.stdint cimport uint8_t, uint64_t
 
-from timers.boxes cimport boxes_memory
 from timers.columns cimport read_times as read_column, read_tokens
-from timers.copies cimport attributes_of, copy_of, deepcopy_of, recipe, set_attributes
+from timers.copies cimport set_attributes
+from timers.face cimport Face
 from timers.pending cimport iterate
-from timers.state cimport freeze, thaw
-from timers.timerqueue cimport Spot, queue_memory
-from timers.timerset cimport (
-    TimerSet, add, add_many, check_timers, copy_into, discard, exchange, locate, mix_error, move, survey, take,
-    take_items,
-)
-from timers.times cimport AWARE, FLOAT, INT, Kind, read_time, turn_to_float, write_time
-
-import copyreg
-import operator
-import sys
-from pickle import PickleBuffer
-from types import GenericAlias
+from timers.state cimport thaw
+from timers.timerqueue cimport Spot
+from timers.timerset cimport TimerSet, add, add_many, discard, exchange, locate, mix_error, move, take
+from timers.times cimport AWARE, FLOAT, INT, Kind, read_time, turn_to_float
 
 import_datetime()
 
@@ -29,18 +20,8 @@ cdef extern from "Python.h":
     ctypedef struct PyTypeObject:
         const char *tp_name
 
-cdef enum:
-    # From this size on, pickle protocol 5 may take the times out of band.
-    BAND = 4096
 
-cdef size_t ALL = <size_t>-1
-
-# As C variables they are found at once.
-cdef object to_index = operator.index
-cdef object new_object = copyreg.__newobj__
-
-
-cdef class MultiNotifier(TimerSet):
+cdef class MultiNotifier(Face):
     """MultiNotifier(timers=())
 --
 
@@ -76,11 +57,6 @@ datetime.datetime(2024, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
         with cython.critical_section(self):
             exchange(self, fresh)
 
-    @classmethod
-    def __class_getitem__(cls, item):
-        """The class itself for type checkers; `MultiNotifier[str]()` makes a notifier."""
-        return GenericAlias(cls, item)
-
     @cython.critical_section
     def notify_at(self, at, token):
         """Remember that `token` is wanted at `at`. O(1).
@@ -98,58 +74,6 @@ datetime.datetime(2024, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
         cdef uint8_t kind = 0
         cdef uint64_t deadline = read_time(at, "at", True, &kind)
         add(self, deadline, kind, token, "at")
-
-    @cython.critical_section
-    def next_at(self):
-        """The soonest pending time, exact to the microsecond or the last bit, or None. O(1).
-
-        Aware times are answered in `timezone.utc`, numbers as they were given.
-
-        >>> from datetime import datetime
-        >>> MultiNotifier([(datetime(2024, 1, 1, microsecond=1), "x")]).next_at()
-        datetime.datetime(2024, 1, 1, 0, 0, 0, 1)
-        """
-        cdef uint64_t version
-        if not self.queue.count:
-            return None
-        if self.soonest is None:
-            version = self.version
-            at = write_time(self.queue.next, self.queue.kind)
-            if self.version != version:
-                return at
-            self.soonest = at
-        return self.soonest
-
-    @cython.critical_section
-    def due(self, now, limit=None):
-        """Remove and return, in a new list, the tokens of all timers with `at <= now`, or the earliest `limit` of them.
-
-        In the order of `at`, equal ones in that of their insertion. Amortised O(1) a token, whatever time has passed.
-        A timer set while the list is being handled comes with a later call. TypeError if `now` is no time or of
-        another kind than the pending ones, ValueError for a negative `limit`.
-
-        >>> from datetime import datetime
-        >>> n = MultiNotifier([(datetime(2024, 1, 2), "b"), (datetime(2024, 1, 1), "a")])
-        >>> n.due(datetime(2024, 1, 2), limit=1)
-        ['a']
-        """
-        cdef uint8_t kind = 0
-        cdef uint64_t deadline = read_time(now, "now", False, &kind)
-        cdef size_t most = ALL if limit is None else to_limit(limit)
-        return take(self, deadline, kind, most)
-
-    @cython.critical_section
-    def due_items(self, now, limit=None):
-        """As `due`, but `(at, token)` pairs.
-
-        >>> from datetime import datetime
-        >>> MultiNotifier([(datetime(2024, 1, 1), "a")]).due_items(datetime(2024, 1, 1))
-        [(datetime.datetime(2024, 1, 1, 0, 0), 'a')]
-        """
-        cdef uint8_t kind = 0
-        cdef uint64_t deadline = read_time(now, "now", False, &kind)
-        cdef size_t most = ALL if limit is None else to_limit(limit)
-        return take_items(self, deadline, kind, most)
 
     @cython.critical_section
     def cancel(self, at, token):
@@ -227,75 +151,12 @@ datetime.datetime(2024, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
         add_many(self, <const uint64_t *>PyBytes_AS_STRING(deadlines), held, kind)
 
     @cython.critical_section
-    def __len__(self):
-        return self.queue.count
-
-    @cython.critical_section
-    def __bool__(self):
-        return self.queue.count != 0
-
-    @cython.critical_section
     def __iter__(self):
         """The pending `(at, token)` pairs in the order of falling due, each found when it is asked for.
 
         The first k of n cost O(k) amortised, and no memory for the rest. RuntimeError at the next step after a change.
         """
-        return iterate(self)
-
-    @cython.critical_section
-    def clear(self):
-        """Forget all timers. O(n)."""
-        exchange(self, TimerSet.__new__(TimerSet))
-
-    @cython.critical_section
-    def __repr__(self):
-        name = type(self).__name__
-        count = self.queue.count
-        if not count:
-            return f"<{name}: no timers>"
-        return f"<{name}: {count} timers, next at {write_time(self.queue.next, self.queue.kind)}>"
-
-    @cython.critical_section
-    def __sizeof__(self):
-        boxes, soonest = self.boxes, self.soonest
-        size = object.__sizeof__(self) + queue_memory(&self.queue)
-        if boxes is not None:
-            size += boxes_memory(boxes)
-        if soonest is not None:
-            size += sys.getsizeof(soonest)
-        return size
-
-    @cython.critical_section
-    def __copy__(self):
-        return copy_of(self, MultiNotifier.__new__(MultiNotifier) if type(self) is MultiNotifier else None)
-
-    @cython.critical_section
-    def __deepcopy__(self, memo):
-        cdef MultiNotifier twin = MultiNotifier.__new__(MultiNotifier) if type(self) is MultiNotifier else None
-        if twin is not None and self.boxes is None:
-            copy_into(self, twin)
-            return twin
-        return deepcopy_of(self, twin, memo)
-
-    @cython.critical_section
-    def __getstate__(self):
-        state = state_of(self)
-        attributes = attributes_of(self) if type(self) is not MultiNotifier else None
-        return state + (attributes,) if attributes else state
-
-    @cython.critical_section
-    def __reduce_ex__(self, protocol):
-        cdef tuple state
-        if type(self) is not MultiNotifier:
-            # A subclass may have its own __reduce__ or __getstate__.
-            return self.__reduce__()
-        state = state_of(self)
-        if protocol >= 5 and len(<bytes>state[1]) >= BAND:
-            state = (state[0], PickleBuffer(state[1]), state[2], state[3])
-        return new_object, (MultiNotifier,), state
-
-    def __reduce__(self):
-        return recipe(self) + (self.__getstate__(),)
+        return iterate(self, False)
 
     @cython.critical_section
     def __setstate__(self, state):
@@ -306,11 +167,6 @@ datetime.datetime(2024, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
         if len(<tuple>state) == 5:
             set_attributes(self, (<tuple>state)[4])
         exchange(self, fresh)
-
-    @cython.critical_section
-    def _check(self):
-        """AssertionError naming the first invariant that does not hold."""
-        check_timers(self)
 
 
 # ---- for other Cython code
@@ -327,23 +183,6 @@ cdef uint64_t soonest_at(MultiNotifier self) noexcept:
 cdef list due_by(MultiNotifier self, uint64_t deadline, uint8_t kind, size_t most):
     with cython.critical_section(self):
         return take(self, deadline, kind, most)
-
-
-# ---- what methods share
-
-cdef size_t to_limit(object limit) except? 0:
-    try:
-        count = to_index(limit)
-    except TypeError:
-        raise TypeError(f"limit must be an integer or None, not {type(limit).__name__}") from None
-    if count < 0:
-        raise ValueError(f"limit must not be negative: {count}")
-    return min(count, sys.maxsize)
-
-
-cdef tuple state_of(MultiNotifier self):
-    deadlines, tokens, kind = survey(self)
-    return freeze(deadlines, tokens, kind)
 
 
 cdef bytes read_times(list ats, Kind *kind):

@@ -3,4 +3,5 @@
 
 from timers.timerset cimport TimerSet
 
-cdef object iterate(TimerSet owner)
+# (time, token) pairs; `keyed`: tokens only, which are keys.
+cdef object iterate(TimerSet owner, bint keyed)

@@ -24,6 +24,7 @@ cdef class Pending:
     cdef TimerSet owner         # None at the end
     cdef TimerSet rest          # a copy of what is not yet taken; None as long as what is ready is enough
     cdef uint64_t version
+    cdef bint keyed             # only the tokens are shown, which are keys
     cdef uint32_t count         # how many are taken,
     cdef uint32_t done          # and how many of these were shown
     cdef size_t words[SLICE]    # boxed tokens stay in the boxes of the owner
@@ -53,10 +54,10 @@ cdef class Pending:
         return self.rest.queue.count + self.count - self.done
 
 
-cdef tuple step(Pending self, TimerSet owner):
+cdef object step(Pending self, TimerSet owner):
     cdef uint32_t place
     if self.version != owner.version:
-        raise RuntimeError("the notifier changed during iteration")
+        raise RuntimeError("timers changed during iteration")
     if self.done == self.count and not take_slice(self, owner):
         self.owner = None
         raise StopIteration
@@ -64,7 +65,7 @@ cdef tuple step(Pending self, TimerSet owner):
     place = self.done
     self.done += 1
     token = token_of(owner, self.words[place])
-    return write_time(self.deadlines[place], owner.queue.kind), token
+    return token if self.keyed else (write_time(self.deadlines[place], owner.queue.kind), token)
 
 
 cdef bint take_slice(Pending self, TimerSet owner) except -1:
@@ -77,7 +78,7 @@ cdef bint take_slice(Pending self, TimerSet owner) except -1:
     if self.rest is None:
         rest = TimerSet.__new__(TimerSet)
         if self.version != owner.version or self.count != shown:
-            raise RuntimeError("the notifier changed during iteration")
+            raise RuntimeError("timers changed during iteration")
         if copy_queue(&owner.queue, &(<TimerSet>rest).queue) < 0:
             raise MemoryError
         self.rest = rest
@@ -108,9 +109,10 @@ cdef void let_go(Pending self) noexcept:
     self.count = self.done = 0
 
 
-cdef object iterate(TimerSet owner):
+cdef object iterate(TimerSet owner, bint keyed):
     cdef Pending pending = Pending.__new__(Pending)
     # Making it may have let foreign code in.
     pending.version = owner.version
     pending.owner = owner
+    pending.keyed = keyed
     return pending

@@ -41,19 +41,26 @@ cdef int check_kind(TimerSet self, uint64_t *deadline, uint8_t kind, str name) e
 # ---- In, out, and one of many
 
 cdef int make_boxes(TimerSet self) except -1
-cdef int add_boxed(TimerSet self, uint64_t deadline, object token) except -1
+# `hash`: of a key. Answers the word.
+cdef size_t add_boxed(TimerSet self, uint64_t deadline, object token, uint64_t hash) except 0
 # For messages: what a kind of time is called.
 cdef str name_of(uint8_t kind)
 cdef object mix_error(str what, uint8_t kind, str others, uint8_t held)
 # All of an array of deadlines, or none.
 cdef int add_many(TimerSet self, const uint64_t *deadlines, list tokens, uint8_t kind) except -1
-# The tokens of at most `most` timers due by `now`; or (time, token) pairs.
+# The tokens of at most `most` timers due by `now`; or (time, token) pairs, of `Deadlines` (key, time).
 cdef list take(TimerSet self, uint64_t now, uint8_t kind, size_t most)
 cdef list take_items(TimerSet self, uint64_t now, uint8_t kind, size_t most)
 # Find the oldest timer at `at` with this very token, or else the oldest with an equal one.
 cdef bint locate(TimerSet self, uint64_t at, uint8_t kind, object token, Spot *spot) except -1
 cdef int discard(TimerSet self, Spot *spot) except -1
 cdef bint move(TimerSet self, uint64_t at, uint8_t kind, object token, uint64_t new_at, uint8_t new_kind) except -1
+# Move the timer at `spot.place.position` to a deadline of the pending kind. The caller keeps its token alive.
+cdef int shift(TimerSet self, Spot *spot, object token, uint64_t new_at) except -1
+# After a removal; `next`: the soonest deadline before it.
+cdef void note_removal(TimerSet self, uint64_t next) noexcept
+# Let go of the token of a word that was taken.
+cdef void release(TimerSet self, size_t word) noexcept
 
 # ---- The whole
 
@@ -61,13 +68,28 @@ cdef bint move(TimerSet self, uint64_t at, uint8_t kind, object token, uint64_t 
 cdef tuple survey(TimerSet self)
 # Give the empty `twin` the same timers.
 cdef int copy_into(TimerSet self, TimerSet twin) except -1
+# An empty one, whose tokens are keys or not as those of `self`; to be exchanged with it.
+cdef TimerSet fresh_for(TimerSet self)
+cdef int make_keyed(TimerSet self) except -1
 # Exchange the timers of two.
 cdef void exchange(TimerSet self, TimerSet fresh) noexcept
 cdef int check_timers(TimerSet self) except -1
 
 
+cdef inline bint is_keyed(TimerSet self) noexcept:
+    return self.boxes is not None and self.boxes.keyed
+
+
 cdef inline object token_of(TimerSet self, size_t word):
     return <object>peek_in_box(self.boxes, box_of(word)) if is_boxed(word) else <object><PyObject *>word
+
+
+cdef inline int add_plain(TimerSet self, uint64_t deadline, object token) except -1:
+    timers_keep(<size_t><PyObject *>token)
+    if put(&self.queue, deadline, <size_t><PyObject *>token) < 0:
+        timers_drop(<size_t><PyObject *>token)
+        raise MemoryError
+    return 0
 
 
 cdef inline int add(TimerSet self, uint64_t deadline, uint8_t kind, object token, str name) except -1:
@@ -81,11 +103,8 @@ cdef inline int add(TimerSet self, uint64_t deadline, uint8_t kind, object token
     if deadline < self.queue.next:
         self.soonest = None
     if plain:
-        timers_keep(<size_t><PyObject *>token)
-        if put(&self.queue, deadline, <size_t><PyObject *>token) < 0:
-            timers_drop(<size_t><PyObject *>token)
-            raise MemoryError
+        add_plain(self, deadline, token)
     else:
-        add_boxed(self, deadline, token)
+        add_boxed(self, deadline, token, 0)
     self.version += 1
     return 0

@@ -1,17 +1,19 @@
 """Timers whose tokens are Python objects: see timerset.pxd."""
 
+cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from cpython.datetime cimport import_datetime
 from cpython.list cimport PyList_New
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
-from cpython.object cimport PyObject_RichCompareBool, Py_EQ
+from cpython.object cimport PyObject_Hash, PyObject_RichCompareBool, Py_EQ
 from cpython.ref cimport Py_DECREF, Py_INCREF
 from cpython.tuple cimport PyTuple_New
 from libc.stdint cimport int64_t, uint32_t
 
-from timers.bits cimport FREE_THREADED
+from timers.bits cimport FREE_THREADED, prefetch
 from timers.boxes cimport PyListObject, copy_boxes, in_use, put_in_box, take_from_box
 from timers.crowd cimport ASK, Crowd, crowd_find
+from timers.keys cimport Keys, check_keys, entry_at, has_key, home_of, own_run, place_of, remove_key, shrink
 from timers.timerqueue cimport (
     Due, Spot, check_queue, clear_queue, copy_queue, count_ready, crowd_at, find_spot, init_queue, is_crowded,
     next_at_spot, read_queue, remove_at_spot, ripen_queue, take_back, take_due, take_ready,
@@ -27,6 +29,8 @@ cdef extern from "Python.h":
 import_datetime()
 
 
+# What a finaliser sees of a cycle that goes is whole: the list of the boxes is all that must be cleared.
+@cython.no_gc_clear
 cdef class TimerSet:
     def __cinit__(self, *arguments, **named):
         init_queue(&self.queue)
@@ -35,10 +39,15 @@ cdef class TimerSet:
         clear_queue(&self.queue)
 
 
+cdef enum:
+    # How far ahead the entries of keys are asked for.
+    AHEAD = 8
+
+
 # ---- what may go wrong
 
 cdef object restless_error():
-    return RuntimeError("the notifier is changed again and again from inside this call")
+    return RuntimeError("the timers are changed again and again from inside this call")
 
 
 cdef str name_of(uint8_t kind):
@@ -71,12 +80,12 @@ cdef int make_boxes(TimerSet self) except -1:
     return 0
 
 
-cdef int add_boxed(TimerSet self, uint64_t deadline, object token) except -1:
-    cdef size_t box = put_in_box(self.boxes, token)
+cdef size_t add_boxed(TimerSet self, uint64_t deadline, object token, uint64_t hash) except 0:
+    cdef size_t box = put_in_box(self.boxes, token, hash)
     if put(&self.queue, deadline, boxed(box)) < 0:
         Py_DECREF(<object>take_from_box(self.boxes, box))
         raise MemoryError
-    return 0
+    return boxed(box)
 
 
 cdef int add_many(TimerSet self, const uint64_t *deadlines, list tokens, uint8_t kind) except -1:
@@ -117,7 +126,6 @@ cdef inline PyObject *taken_token(TimerSet self, size_t word) noexcept:
 
 
 cdef void release(TimerSet self, size_t word) noexcept:
-    """Let go of the token of a word that was taken."""
     Py_DECREF(<object>taken_token(self, word))
 
 
@@ -125,8 +133,7 @@ cdef inline bint is_due(TimerSet self, uint64_t deadline, size_t most) noexcept:
     return self.queue.count and deadline >= self.queue.next and most
 
 
-cdef void note_taking(TimerSet self, uint64_t next) noexcept:
-    """After a removal; `next`: the soonest deadline before it."""
+cdef void note_removal(TimerSet self, uint64_t next) noexcept:
     self.version += 1
     if self.queue.next != next:
         self.soonest = None
@@ -141,13 +148,15 @@ cdef list take(TimerSet self, uint64_t now, uint8_t kind, size_t most):
     cdef size_t count, index
     cdef list taken
     cdef size_t *words
+    cdef bint keyed
     for _ in range(ATTEMPTS):
         if kind != self.queue.kind and self.queue.count:
             deadline = now
             check_kind(self, &deadline, kind, "now")
         if not is_due(self, deadline, most):
             return []
-        ready = count_ready(&self.queue, deadline, most)
+        keyed = is_keyed(self)
+        ready = 0 if keyed and self.boxes.keys.shared else count_ready(&self.queue, deadline, most)
         count = ready
         if not ready:
             if ripen_queue(&self.queue, deadline, most, &due) < 0:
@@ -161,14 +170,18 @@ cdef list take(TimerSet self, uint64_t now, uint8_t kind, size_t most):
         if self.version != version or self.queue.moves != moves:
             continue
         words = <size_t *>(<PyListObject *>taken).ob_item
+        if keyed:
+            own_keys(self, count)
         if ready:
             take_ready(&self.queue, ready, words)
         elif take_due(&self.queue, &due, words, NULL) < 0:
             raise MemoryError
+        if keyed:
+            forget_keys(self, count, words)
         if self.boxes is not None:
             for index in range(count):
                 words[index] = <size_t>taken_token(self, words[index])
-        note_taking(self, next)
+        note_removal(self, next)
         PyObject_GC_Track(<PyObject *>taken)
         return taken
     raise restless_error()
@@ -185,6 +198,7 @@ cdef list take_items(TimerSet self, uint64_t now, uint8_t kind, size_t most):
     cdef list taken
     cdef size_t *words
     cdef uint8_t held
+    cdef bint keyed
     for _ in range(ATTEMPTS):
         if kind != self.queue.kind and self.queue.count:
             deadline = now
@@ -199,17 +213,26 @@ cdef list take_items(TimerSet self, uint64_t now, uint8_t kind, size_t most):
         deadlines, tokens, held = survey_some(self, due.count)
         if self.version != version or self.queue.moves != moves:
             continue
-        taken = pairs_of(deadlines, tokens, held)
+        keyed = is_keyed(self)
+        taken = pairs_of(deadlines, tokens, held, keyed)
         words = <size_t *>PyMem_Malloc(due.count * sizeof(size_t))
         if words is NULL:
             raise MemoryError
         if self.version != version or self.queue.moves != moves:
             PyMem_Free(words)
             continue
+        if keyed:
+            try:
+                own_keys(self, due.count)
+            except MemoryError:
+                PyMem_Free(words)
+                raise
         if take_due(&self.queue, &due, words, NULL) < 0:
             PyMem_Free(words)
             raise MemoryError
-        note_taking(self, next)
+        if keyed:
+            forget_keys(self, due.count, words)
+        note_removal(self, next)
         # The pairs keep them alive: no finaliser runs.
         for index in range(due.count):
             release(self, words[index])
@@ -218,12 +241,58 @@ cdef list take_items(TimerSet self, uint64_t now, uint8_t kind, size_t most):
     raise restless_error()
 
 
-cdef list pairs_of(bytes deadlines, tuple tokens, uint8_t kind):
+cdef list pairs_of(bytes deadlines, tuple tokens, uint8_t kind, bint keyed):
     cdef list pairs = []
     cdef Py_ssize_t index
     for index in range(len(tokens)):
-        pairs.append((write_time((<const uint64_t *>PyBytes_AS_STRING(deadlines))[index], kind), tokens[index]))
+        at = write_time((<const uint64_t *>PyBytes_AS_STRING(deadlines))[index], kind)
+        pairs.append((tokens[index], at) if keyed else (at, tokens[index]))
     return pairs
+
+
+# ---- keys
+
+cdef inline uint64_t hash_of(TimerSet self, size_t word) noexcept:
+    """The hash of a key, without foreign code: it was asked before, and that of a plain key is of a built-in type."""
+    return self.boxes.hashes[box_of(word)] if is_boxed(word) else <uint64_t>PyObject_Hash(<object><PyObject *>word)
+
+
+cdef int own_keys(TimerSet self, size_t count) except -1:
+    """Before the first `count` timers, which are ripe, are taken: what of the table they change becomes its own."""
+    cdef Keys *keys = &self.boxes.keys
+    cdef Timer *timers
+    cdef size_t index
+    cdef int failed
+    if not keys.shared:
+        return 0
+    timers = <Timer *>PyMem_Malloc(count * sizeof(Timer))
+    failed = -1 if timers is NULL else read_queue(&self.queue, count, timers)
+    for index in range(count):
+        if failed < 0:
+            break
+        failed = own_run(keys, place_of(keys, hash_of(self, timers[index].word), timers[index].word))
+    PyMem_Free(timers)
+    if failed < 0:
+        raise MemoryError
+    return 0
+
+
+cdef void forget_keys(TimerSet self, size_t count, const size_t *words) noexcept:
+    """Remove the keys of words that were taken, which lie anywhere: their memory is asked for ahead."""
+    cdef Keys *keys = &self.boxes.keys
+    cdef uint64_t hashes[AHEAD]
+    cdef uint64_t *hash
+    cdef size_t index
+    for index in range(count + AHEAD):
+        hash = &hashes[index % AHEAD]
+        if index >= AHEAD:
+            remove_key(keys, place_of(keys, hash[0], words[index - AHEAD]))
+        if index < count:
+            if index + AHEAD < count and not is_boxed(words[index + AHEAD]):
+                prefetch(<void *>words[index + AHEAD])
+            hash[0] = hash_of(self, words[index])
+            prefetch(entry_at(keys, home_of(keys, hash[0])))
+    shrink(keys)
 
 
 # ---- one of many
@@ -321,7 +390,7 @@ cdef int discard(TimerSet self, Spot *spot) except -1:
     cdef size_t word
     if remove_at_spot(&self.queue, spot, &word) < 0:
         raise MemoryError
-    note_taking(self, next)
+    note_removal(self, next)
     release(self, word)
     return 0
 
@@ -330,8 +399,6 @@ cdef bint move(TimerSet self, uint64_t at, uint8_t kind, object token, uint64_t 
     cdef Spot spot
     cdef size_t word
     cdef uint64_t deadline
-    cdef uint32_t moves
-    cdef Crowd *crowd
     # Refused also where there is no such timer.
     if self.queue.count:
         deadline = new_at
@@ -339,33 +406,46 @@ cdef bint move(TimerSet self, uint64_t at, uint8_t kind, object token, uint64_t 
     if not locate(self, at, kind, token, &spot):
         return False
     next_at_spot(&self.queue, &spot, &spot.place.position, &word)
-    held = token_of(self, word)
-    # No foreign code runs from here on, until the old timer's token is let go.
-    moves = self.queue.moves
-    crowd = crowd_at(&spot)
-    add(self, new_at, new_kind, held, "new_at")
-    try:
-        # Where the insertion may have moved it: of the timers with this very token it is still the oldest.
-        if self.queue.moves != moves:
-            find_again(self, crowd, at, kind, held, &spot)
-        discard(self, &spot)
-    except BaseException:
-        # Where it was put: an int among floats is one.
-        deadline = new_at
-        check_kind(self, &deadline, new_kind, "new_at")
-        release(self, take_back(&self.queue, deadline))
-        self.soonest = None
-        raise
+    deadline = new_at
+    check_kind(self, &deadline, new_kind, "new_at")
+    shift(self, &spot, token_of(self, word), deadline)
     return True
 
 
-cdef int find_again(TimerSet self, Crowd *crowd, uint64_t at, uint8_t kind, object token, Spot *spot) except -1:
+cdef int shift(TimerSet self, Spot *spot, object token, uint64_t new_at) except -1:
+    cdef uint64_t next = self.queue.next
+    cdef uint32_t moves = self.queue.moves
+    cdef Crowd *crowd = crowd_at(spot)
+    cdef size_t word
+    next_at_spot(&self.queue, spot, &spot.place.position, &word)
+    # A word in two places, each with a reference, until the old one is gone.
+    timers_keep(word)
+    if put(&self.queue, new_at, word) < 0:
+        timers_drop(word)
+        raise MemoryError
+    try:
+        # Where the insertion may have moved it: of the timers with this very token it is still the oldest.
+        if self.queue.moves != moves:
+            find_again(self, crowd, token, spot)
+        if remove_at_spot(&self.queue, spot, &word) < 0:
+            raise MemoryError
+    except BaseException:
+        word = take_back(&self.queue, new_at)
+        timers_drop(word)
+        self.soonest = None
+        raise
+    timers_drop(word)
+    note_removal(self, next)
+    return 0
+
+
+cdef int find_again(TimerSet self, Crowd *crowd, object token, Spot *spot) except -1:
     cdef size_t position = spot.place.position
     if crowd is not NULL and find_spot(&self.queue, spot.deadline, False, spot) and crowd_at(spot) is crowd:
         # What is added to a crowd moves nothing in it.
         spot.place.position = position
         return 0
-    return locate(self, at, kind, token, spot)
+    return locate(self, spot.deadline, self.queue.kind, token, spot)
 
 
 # ---- the whole
@@ -426,6 +506,19 @@ cdef int copy_into(TimerSet self, TimerSet twin) except -1:
     return 0
 
 
+cdef TimerSet fresh_for(TimerSet self):
+    fresh = TimerSet.__new__(TimerSet)
+    if is_keyed(self):
+        make_keyed(fresh)
+    return fresh
+
+
+cdef int make_keyed(TimerSet self) except -1:
+    self.boxes = Boxes.__new__(Boxes)
+    self.boxes.keyed = True
+    return 0
+
+
 cdef void exchange(TimerSet self, TimerSet fresh) noexcept:
     cdef uint32_t moves = self.queue.moves + 1
     self.queue, fresh.queue = fresh.queue, self.queue
@@ -441,6 +534,7 @@ cdef int check_timers(TimerSet self) except -1:
     cdef const char *broken = check_queue(&self.queue)
     cdef size_t held = in_use(self.boxes) if self.boxes is not None else 0
     cdef size_t boxed_words = 0
+    cdef size_t unknown = 0
     cdef size_t index
     cdef Timer *timers
     assert broken is NULL, (<bytes>broken).decode()
@@ -450,7 +544,13 @@ cdef int check_timers(TimerSet self) except -1:
         raise MemoryError
     for index in range(self.queue.count):
         boxed_words += is_boxed(timers[index].word)
+        if is_keyed(self) and not has_key(&self.boxes.keys, hash_of(self, timers[index].word), &timers[index]):
+            unknown += 1
     PyMem_Free(timers)
+    if is_keyed(self):
+        broken = check_keys(&self.boxes.keys)
+        assert broken is NULL, (<bytes>broken).decode()
+        assert not unknown and self.boxes.keys.count == self.queue.count, "keys: they are not those of the timers"
     assert held == boxed_words, "boxes: more or fewer are in use than timers need"
     soonest = self.soonest
     if soonest is not None:

@@ -15,7 +15,7 @@ cdef extern from *:
     #define timers_keep(word) do { if (!((word) & 1)) Py_INCREF((PyObject *)(word)); } while (0)
     #define timers_drop(word) do { if (!((word) & 1)) Py_DECREF((PyObject *)(word)); } while (0)
     """
-    # Callers hold the GIL, or on a free-threaded interpreter are attached.
+    # Macros, which read their argument twice. Callers hold the GIL, or on a free-threaded interpreter are attached.
     void timers_keep(size_t word) noexcept nogil
     void timers_drop(size_t word) noexcept nogil
 

@@ -1,0 +1,374 @@
+"""`Deadlines`: one timer a key. The tree holds the keys as tokens; a table (keys.pxd) tells which deadline each has."""
+
+cimport cython
+from cpython.bytes cimport PyBytes_AS_STRING
+from cpython.datetime cimport import_datetime
+from cpython.object cimport PyObject, PyObject_Hash, PyObject_RichCompareBool, Py_EQ
+from libc.stdint cimport uint8_t, uint64_t
+
+from timers.boxes cimport in_use, is_plain
+from timers.copies cimport set_attributes
+from timers.face cimport Face
+from timers.keys cimport (
+    Entry, Keys, after, entry_at, home_of, insert_key, make_room, own_entry, own_run, remove_key, shrink,
+)
+from timers.pending cimport iterate
+from timers.state cimport thaw
+from timers.timerqueue cimport Spot, remove_at_spot
+from timers.timerset cimport (
+    ATTEMPTS, TimerSet, add_boxed, add_plain, check_kind, copy_into, exchange, fresh_for, locate, make_keyed,
+    note_removal, release, restless_error, shift, take_items, token_of,
+)
+from timers.times cimport read_time, write_time
+
+from collections.abc import ItemsView, KeysView, Mapping, MutableMapping, ValuesView
+from copy import copy, deepcopy
+
+import_datetime()
+
+cdef extern from "Python.h":
+    ctypedef struct PyTypeObject:
+        const char *tp_name
+
+# What stands for an argument that is not given.
+cdef object NOTHING = object()
+
+
+cdef class Deadlines(Face):
+    """Deadlines(deadlines=())
+--
+
+A mapping of keys to times, built from a mapping or an iterable of `(key, at)` pairs: one timer for each key.
+
+For idle timeouts, leases, retries and caches: setting the time of a key that has one moves it. Keys are hashable, times
+are as those of `MultiNotifier`, one kind at once. Iteration is in the order of falling due, of equal times in the order
+in which they were set. Setting, moving, deleting and asking cost O(1), falling due amortised O(1) a key: a timing wheel
+(Varghese & Lauck, SOSP 1987) beside a hash table of about 50 bytes a key. An error leaves everything as it was.
+
+>>> from datetime import datetime, timedelta
+>>> noon = datetime(2024, 1, 1, 12)
+>>> idle = Deadlines({"ann": noon, "bob": noon + timedelta(minutes=1)})
+>>> idle["ann"] = noon + timedelta(minutes=9)
+>>> idle.next_at(), idle.due(noon + timedelta(minutes=5)), list(idle)
+(datetime.datetime(2024, 1, 1, 12, 1), ['bob'], ['ann'])
+"""
+
+    def __cinit__(self, *arguments, **named):
+        make_keyed(self)
+
+    def __init__(self, deadlines=()):
+        if type(deadlines) is tuple and not deadlines and not self.queue.count:
+            return
+        cdef TimerSet fresh = fresh_for(self)
+        set_all(fresh, pairs_of(deadlines))
+        with cython.critical_section(self):
+            exchange(self, fresh)
+
+    # ---- one key
+
+    @cython.critical_section
+    def __setitem__(self, key, at):
+        cdef uint8_t kind = 0
+        cdef uint64_t deadline = read_time(at, "at", True, &kind)
+        set_key(self, key, deadline, kind, "at")
+
+    @cython.critical_section
+    def __getitem__(self, key):
+        cdef size_t place
+        if not find_key(self, key, <uint64_t>PyObject_Hash(key), &place):
+            raise KeyError(key)
+        return time_at(self, place)
+
+    @cython.critical_section
+    def __delitem__(self, key):
+        cdef size_t place
+        if not find_key(self, key, <uint64_t>PyObject_Hash(key), &place):
+            raise KeyError(key)
+        remove_at(self, place)
+
+    @cython.critical_section
+    def __contains__(self, key):
+        cdef size_t place
+        return find_key(self, key, <uint64_t>PyObject_Hash(key), &place)
+
+    @cython.critical_section
+    def get(self, key, default=None):
+        """The time of a key, or the default. O(1).
+
+        >>> Deadlines({"a": 1.5}).get("b", 0.0)
+        0.0
+        """
+        cdef size_t place
+        if not find_key(self, key, <uint64_t>PyObject_Hash(key), &place):
+            return default
+        return time_at(self, place)
+
+    @cython.critical_section
+    def setdefault(self, key, default):
+        """The time of a key, which is set to the default if it has none. O(1).
+
+        >>> Deadlines({"a": 1.5}).setdefault("a", 3.0)
+        1.5
+        """
+        cdef uint8_t kind = 0
+        cdef uint64_t deadline = read_time(default, "default", True, &kind)
+        cdef size_t place
+        if not find_key(self, key, <uint64_t>PyObject_Hash(key), &place):
+            set_key(self, key, deadline, kind, "default")
+            return write_time(deadline, self.queue.kind)
+        return time_at(self, place)
+
+    @cython.critical_section
+    def pop(self, key, default=NOTHING):
+        """Remove a key and return its time; of no such key the default, or KeyError where there is none. O(1).
+
+        >>> Deadlines({"a": 1.5}).pop("a")
+        1.5
+        """
+        cdef uint64_t hash = <uint64_t>PyObject_Hash(key)
+        cdef uint64_t version
+        cdef size_t place
+        for _ in range(ATTEMPTS):
+            if not find_key(self, key, hash, &place):
+                if default is NOTHING:
+                    raise KeyError(key)
+                return default
+            version = self.version
+            at = time_at(self, place)
+            # Making the time may have let in foreign code.
+            if self.version == version:
+                remove_at(self, place)
+                return at
+        raise restless_error()
+
+    # ---- the soonest
+
+    @cython.critical_section
+    def peekitem(self):
+        """The soonest `(key, at)`; KeyError if there is none. Amortised O(1).
+
+        >>> Deadlines({"a": 1.5, "b": 0.5}).peekitem()
+        ('b', 0.5)
+        """
+        if not self.queue.count:
+            raise KeyError("peekitem(): there are no keys")
+        at, key = next(iterate(self, False))
+        return key, at
+
+    @cython.critical_section
+    def popitem(self):
+        """Remove and return the soonest `(key, at)`; KeyError if there is none. Amortised O(1).
+
+        >>> Deadlines({"a": 1.5, "b": 0.5}).popitem()
+        ('b', 0.5)
+        """
+        items = take_items(self, <uint64_t>-1, self.queue.kind, 1)
+        if not items:
+            raise KeyError("popitem(): there are no keys")
+        return items[0]
+
+    # ---- all of them
+
+    @cython.critical_section
+    def __iter__(self):
+        """The keys in the order of falling due, of equal times in the order in which they were set.
+
+        The first k of n cost O(k) amortised, and no memory for the rest. RuntimeError at the next step after a change.
+        """
+        return iterate(self, True)
+
+    def keys(self):
+        """A view of the keys in the order of falling due."""
+        return KeysView(self)
+
+    def values(self):
+        """A view of the times in their order."""
+        return ValuesView(self)
+
+    def items(self):
+        """A view of the `(key, at)` pairs in the order of falling due."""
+        return ItemsView(self)
+
+    @cython.critical_section
+    def update(self, deadlines=(), /, **named):
+        """Set the times of all keys of a mapping, or of `(key, at)` pairs, and of named ones; all of them or none.
+
+        >>> d = Deadlines()
+        >>> d.update([("a", 1.5)], b=0.5)
+        >>> list(d.items())
+        [('b', 0.5), ('a', 1.5)]
+        """
+        cdef TimerSet fresh
+        cdef uint64_t version
+        cdef list pairs = pairs_of(deadlines)
+        pairs += named.items()
+        for _ in range(ATTEMPTS):
+            version = self.version
+            # A copy shares what it does not change.
+            fresh = TimerSet.__new__(TimerSet)
+            copy_into(self, fresh)
+            set_all(fresh, pairs)
+            if self.version == version:
+                exchange(self, fresh)
+                return
+        raise restless_error()
+
+    def copy(self):
+        """An independent one with the same keys. What the two have in common they share."""
+        return copy(self)
+
+    def __eq__(self, other):
+        return Mapping.__eq__(self, other)
+
+    def __deepcopy__(self, memo):
+        if self.boxes is not None and not in_use(self.boxes):
+            return Face.__deepcopy__(self, memo)
+        # The copy of a key may have another hash.
+        function, arguments, state = self.__reduce_ex__(4)
+        memo[id(self)] = twin = function(*deepcopy(arguments, memo))
+        twin.__setstate__(deepcopy(state, memo))
+        return twin
+
+    @cython.critical_section
+    def __setstate__(self, state):
+        """Replace everything by an unpickled state. ValueError or TypeError for one that is damaged."""
+        cdef TimerSet fresh = fresh_for(self)
+        cdef Py_ssize_t index
+        deadlines, keys, kind = thaw(state)
+        for index in range(len(<list>keys)):
+            set_key(fresh, (<list>keys)[index], (<const uint64_t *>PyBytes_AS_STRING(<bytes>deadlines))[index], kind, "at")
+        if fresh.queue.count != <size_t>len(<list>keys):
+            raise ValueError("the state has a key twice")
+        if len(<tuple>state) == 5:
+            set_attributes(self, (<tuple>state)[4])
+        exchange(self, fresh)
+
+
+# ---- one key
+
+cdef bint find_key(TimerSet self, object key, uint64_t hash, size_t *place) except -1:
+    """Find the entry of a key, as a dict would: by identity, or else by equality."""
+    cdef Keys *keys
+    cdef Entry *entry
+    cdef uint64_t version
+    cdef bint same
+    for _ in range(ATTEMPTS):
+        version = self.version
+        keys = &self.boxes.keys
+        if keys.shelves is NULL:
+            return False
+        place[0] = home_of(keys, hash)
+        while True:
+            entry = entry_at(keys, place[0])
+            if not entry.word:
+                return False
+            if entry.hash == hash:
+                held = token_of(self, entry.word)
+                same = held is key or PyObject_RichCompareBool(held, key, Py_EQ)
+                if self.version != version:
+                    break
+                if same:
+                    return True
+            place[0] = after(keys, place[0])
+    raise restless_error()
+
+
+cdef inline object time_at(TimerSet self, size_t place):
+    return write_time(entry_at(&self.boxes.keys, place).deadline, self.queue.kind)
+
+
+cdef int set_key(TimerSet self, object key, uint64_t at, uint8_t kind, str name) except -1:
+    cdef uint64_t hash = <uint64_t>PyObject_Hash(key)
+    cdef size_t place
+    cdef bint found = find_key(self, key, hash, &place)
+    # From here on no foreign code runs.
+    if kind != self.queue.kind:
+        check_kind(self, &at, kind, name)
+    if found:
+        move_at(self, place, at)
+    else:
+        add_key(self, key, hash, at)
+    return 0
+
+
+cdef int add_key(TimerSet self, object key, uint64_t hash, uint64_t deadline) except -1:
+    cdef size_t word
+    if make_room(&self.boxes.keys, hash) < 0:
+        raise MemoryError
+    if deadline < self.queue.next:
+        self.soonest = None
+    if is_plain(key):
+        add_plain(self, deadline, key)
+        word = <size_t><PyObject *>key
+    else:
+        word = add_boxed(self, deadline, key, hash)
+    insert_key(&self.boxes.keys, hash, word, deadline)
+    self.version += 1
+    return 0
+
+
+cdef object go_to(TimerSet self, size_t place, Spot *spot):
+    """Find the timer of an entry; answers its key, which whoever removes it keeps alive."""
+    cdef Entry *entry = entry_at(&self.boxes.keys, place)
+    key = token_of(self, entry.word)
+    if not locate(self, entry.deadline, self.queue.kind, key, spot):
+        raise SystemError("a key has no timer")
+    return key
+
+
+cdef int move_at(TimerSet self, size_t place, uint64_t deadline) except -1:
+    cdef Spot spot
+    if own_entry(&self.boxes.keys, place) < 0:
+        raise MemoryError
+    key = go_to(self, place, &spot)
+    shift(self, &spot, key, deadline)
+    entry_at(&self.boxes.keys, place).deadline = deadline
+    return 0
+
+
+cdef int remove_at(TimerSet self, size_t place) except -1:
+    cdef uint64_t next = self.queue.next
+    cdef Spot spot
+    cdef size_t word
+    if own_run(&self.boxes.keys, place) < 0:
+        raise MemoryError
+    key = go_to(self, place, &spot)
+    if remove_at_spot(&self.queue, &spot, &word) < 0:
+        raise MemoryError
+    remove_key(&self.boxes.keys, place)
+    shrink(&self.boxes.keys)
+    note_removal(self, next)
+    release(self, word)
+    return 0
+
+
+# ---- many
+
+cdef list pairs_of(deadlines):
+    """The `(key, at)` pairs of a mapping, or of an iterable of such."""
+    cdef list pairs = []
+    if hasattr(deadlines, "keys"):
+        for key in deadlines.keys():
+            pairs.append((key, deadlines[key]))
+        return pairs
+    for pair in deadlines:
+        if type(pair) is not tuple:
+            pair = tuple(pair)
+        if len(<tuple>pair) != 2:
+            raise ValueError(f"deadlines must hold (key, at) pairs, not {len(<tuple>pair)} things: {pair!r}")
+        pairs.append(pair)
+    return pairs
+
+
+cdef int set_all(TimerSet self, list pairs) except -1:
+    cdef uint8_t kind = 0
+    cdef uint64_t deadline
+    for key, at in pairs:
+        deadline = read_time(at, "at", True, &kind)
+        set_key(self, key, deadline, kind, "at")
+    return 0
+
+
+MutableMapping.register(Deadlines)
+# Pickles name the public place.
+(<PyTypeObject *>Deadlines).tp_name = "timers.Deadlines"

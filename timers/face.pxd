@@ -1,0 +1,7 @@
+# cython: language_level=3
+"""What `MultiNotifier` and `Deadlines` have in common for their users: falling due, size, copies, pickles."""
+
+from timers.timerset cimport TimerSet
+
+cdef class Face(TimerSet):
+    pass

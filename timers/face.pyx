@@ -1,0 +1,194 @@
+"""The common face: see face.pxd."""
+
+cimport cython
+from cpython.datetime cimport import_datetime
+from cpython.object cimport Py_TYPE
+from libc.stdint cimport uint8_t, uint64_t
+
+from timers.boxes cimport boxes_memory
+from timers.copies cimport attributes_of, copy_of, deepcopy_of, recipe
+from timers.state cimport freeze
+from timers.timerqueue cimport queue_memory
+from timers.timerset cimport TimerSet, check_timers, copy_into, exchange, fresh_for, is_keyed, survey, take, take_items
+from timers.times cimport read_time, write_time
+
+import copyreg
+import operator
+import sys
+from pickle import PickleBuffer
+from types import GenericAlias
+
+import_datetime()
+
+cdef extern from "Python.h":
+    ctypedef struct PyTypeObject:
+        unsigned long tp_flags
+        object (*tp_new)(PyTypeObject *kind, object arguments, void *named)
+    unsigned long Py_TPFLAGS_HEAPTYPE
+
+cdef enum:
+    # From this size on, pickle protocol 5 may take the times out of band.
+    BAND = 4096
+
+cdef size_t ALL = <size_t>-1
+
+# As C variables they are found at once.
+cdef object to_index = operator.index
+cdef object new_object = copyreg.__newobj__
+
+
+cdef class Face(TimerSet):
+    @classmethod
+    def __class_getitem__(cls, item):
+        """The class itself for type checkers: `MultiNotifier[str]()` makes a notifier."""
+        return GenericAlias(cls, item)
+
+    @cython.critical_section
+    def next_at(self):
+        """The soonest pending time, exact to the microsecond or the last bit, or None. O(1).
+
+        Aware times are answered in `timezone.utc`, numbers as they were given.
+
+        >>> from datetime import datetime
+        >>> from timers import MultiNotifier
+        >>> MultiNotifier([(datetime(2024, 1, 1, microsecond=1), "x")]).next_at()
+        datetime.datetime(2024, 1, 1, 0, 0, 0, 1)
+        """
+        cdef uint64_t version
+        if not self.queue.count:
+            return None
+        if self.soonest is None:
+            version = self.version
+            at = write_time(self.queue.next, self.queue.kind)
+            if self.version != version:
+                return at
+            self.soonest = at
+        return self.soonest
+
+    @cython.critical_section
+    def due(self, now, limit=None):
+        """Remove and return, in a new list, the tokens of all timers with `at <= now`, or the earliest `limit` of them.
+
+        Of `Deadlines`, the keys. In the order of `at`, equal ones in that of their insertion. Amortised O(1) for each,
+        whatever time has passed.
+        A timer set while the list is being handled comes with a later call. TypeError if `now` is no time or of
+        another kind than the pending ones, ValueError for a negative `limit`.
+
+        >>> from datetime import datetime
+        >>> from timers import MultiNotifier
+        >>> n = MultiNotifier([(datetime(2024, 1, 2), "b"), (datetime(2024, 1, 1), "a")])
+        >>> n.due(datetime(2024, 1, 2), limit=1)
+        ['a']
+        """
+        cdef uint8_t kind = 0
+        cdef uint64_t deadline = read_time(now, "now", False, &kind)
+        cdef size_t most = ALL if limit is None else to_limit(limit)
+        return take(self, deadline, kind, most)
+
+    @cython.critical_section
+    def due_items(self, now, limit=None):
+        """As `due`, but `(at, token)` pairs; of `Deadlines`, `(key, at)` pairs.
+
+        >>> from datetime import datetime
+        >>> from timers import MultiNotifier
+        >>> MultiNotifier([(datetime(2024, 1, 1), "a")]).due_items(datetime(2024, 1, 1))
+        [(datetime.datetime(2024, 1, 1, 0, 0), 'a')]
+        """
+        cdef uint8_t kind = 0
+        cdef uint64_t deadline = read_time(now, "now", False, &kind)
+        cdef size_t most = ALL if limit is None else to_limit(limit)
+        return take_items(self, deadline, kind, most)
+
+    @cython.critical_section
+    def __len__(self):
+        return self.queue.count
+
+    @cython.critical_section
+    def __bool__(self):
+        return self.queue.count != 0
+
+    @cython.critical_section
+    def clear(self):
+        """Forget all timers. O(n)."""
+        exchange(self, fresh_for(self))
+
+    @cython.critical_section
+    def __repr__(self):
+        name = type(self).__name__
+        things = "keys" if is_keyed(self) else "timers"
+        count = self.queue.count
+        if not count:
+            return f"<{name}: no {things}>"
+        return f"<{name}: {count} {things}, next at {write_time(self.queue.next, self.queue.kind)}>"
+
+    @cython.critical_section
+    def __sizeof__(self):
+        boxes, soonest = self.boxes, self.soonest
+        size = object.__sizeof__(self) + queue_memory(&self.queue)
+        if boxes is not None:
+            size += boxes_memory(boxes)
+        if soonest is not None:
+            size += sys.getsizeof(soonest)
+        return size
+
+    @cython.critical_section
+    def __copy__(self):
+        return copy_of(self, empty_like(self))
+
+    @cython.critical_section
+    def __deepcopy__(self, memo):
+        cdef TimerSet twin = empty_like(self)
+        if twin is not None and self.boxes is None:
+            copy_into(self, twin)
+            return twin
+        return deepcopy_of(self, twin, memo)
+
+    @cython.critical_section
+    def __getstate__(self):
+        state = state_of(self)
+        attributes = attributes_of(self) if is_subclass(self) else None
+        return state + (attributes,) if attributes else state
+
+    @cython.critical_section
+    def __reduce_ex__(self, protocol):
+        cdef tuple state
+        if is_subclass(self):
+            # A subclass may have its own __reduce__ or __getstate__.
+            return self.__reduce__()
+        state = state_of(self)
+        if protocol >= 5 and len(<bytes>state[1]) >= BAND:
+            state = (state[0], PickleBuffer(state[1]), state[2], state[3])
+        return new_object, (type(self),), state
+
+    def __reduce__(self):
+        return recipe(self) + (self.__getstate__(),)
+
+    @cython.critical_section
+    def _check(self):
+        """AssertionError naming the first invariant that does not hold."""
+        check_timers(self)
+
+
+cdef size_t to_limit(object limit) except? 0:
+    try:
+        count = to_index(limit)
+    except TypeError:
+        raise TypeError(f"limit must be an integer or None, not {type(limit).__name__}") from None
+    if count < 0:
+        raise ValueError(f"limit must not be negative: {count}")
+    return min(count, sys.maxsize)
+
+
+cdef inline bint is_subclass(TimerSet self) noexcept:
+    """Whether the class is not one of ours, which stand in C."""
+    return (<PyTypeObject *>Py_TYPE(self)).tp_flags & Py_TPFLAGS_HEAPTYPE
+
+
+cdef TimerSet empty_like(TimerSet self):
+    """An empty one of the same class; None for a subclass, which may want more."""
+    return None if is_subclass(self) else (<PyTypeObject *>Py_TYPE(self)).tp_new(<PyTypeObject *>Py_TYPE(self), (), NULL)
+
+
+cdef tuple state_of(TimerSet self):
+    deadlines, tokens, kind = survey(self)
+    return freeze(deadlines, tokens, kind)
