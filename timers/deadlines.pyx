@@ -12,7 +12,7 @@ from timers.face cimport Face
 from timers.keys cimport (
     Entry, Keys, after, entry_at, home_of, insert_key, make_room, own_entry, own_run, remove_key, shrink,
 )
-from timers.pending cimport iterate
+from timers.pending cimport ITEMS, TIMES, TOKENS, iterate
 from timers.state cimport thaw
 from timers.timerqueue cimport Spot, remove_at_spot
 from timers.timerset cimport (
@@ -152,8 +152,7 @@ in which they were set. Setting, moving, deleting and asking cost O(1), falling 
         """
         if not self.queue.count:
             raise KeyError("peekitem(): there are no keys")
-        at, key = next(iterate(self, False))
-        return key, at
+        return next(iterate(self, ITEMS))
 
     @cython.critical_section
     def popitem(self):
@@ -175,7 +174,7 @@ in which they were set. Setting, moving, deleting and asking cost O(1), falling 
 
         The first k of n cost O(k) amortised, and no memory for the rest. RuntimeError at the next step after a change.
         """
-        return iterate(self, True)
+        return iterate(self, TOKENS)
 
     def keys(self):
         """A view of the keys in the order of falling due."""
@@ -183,11 +182,11 @@ in which they were set. Setting, moving, deleting and asking cost O(1), falling 
 
     def values(self):
         """A view of the times in their order."""
-        return ValuesView(self)
+        return Times(self)
 
     def items(self):
         """A view of the `(key, at)` pairs in the order of falling due."""
-        return ItemsView(self)
+        return Items(self)
 
     @cython.critical_section
     def update(self, deadlines=(), /, **named):
@@ -242,6 +241,22 @@ in which they were set. Setting, moving, deleting and asking cost O(1), falling 
         if len(<tuple>state) == 5:
             set_attributes(self, (<tuple>state)[4])
         exchange(self, fresh)
+
+
+# ---- views, which need not ask for each key
+
+class Items(ItemsView):
+    __slots__ = ()
+
+    def __iter__(self):
+        return iterate(self._mapping, ITEMS)
+
+
+class Times(ValuesView):
+    __slots__ = ()
+
+    def __iter__(self):
+        return iterate(self._mapping, TIMES)
 
 
 # ---- one key

@@ -8,7 +8,7 @@ from libc.stdint cimport uint8_t, uint64_t
 from timers.columns cimport read_times as read_column, read_tokens
 from timers.copies cimport set_attributes
 from timers.face cimport Face
-from timers.pending cimport iterate
+from timers.pending cimport PAIRS, iterate
 from timers.state cimport thaw
 from timers.timerqueue cimport Spot
 from timers.timerset cimport TimerSet, add, add_many, discard, exchange, locate, mix_error, move, take
@@ -156,7 +156,7 @@ datetime.datetime(2024, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
 
         The first k of n cost O(k) amortised, and no memory for the rest. RuntimeError at the next step after a change.
         """
-        return iterate(self, False)
+        return iterate(self, PAIRS)
 
     @cython.critical_section
     def __setstate__(self, state):

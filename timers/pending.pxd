@@ -3,5 +3,11 @@
 
 from timers.timerset cimport TimerSet
 
-# (time, token) pairs; `keyed`: tokens only, which are keys.
-cdef object iterate(TimerSet owner, bint keyed)
+cdef enum Shape:
+    """What is shown of each timer."""
+    PAIRS       # (time, token)
+    ITEMS       # (token, time)
+    TOKENS
+    TIMES
+
+cdef object iterate(TimerSet owner, Shape shape)

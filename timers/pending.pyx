@@ -24,7 +24,7 @@ cdef class Pending:
     cdef TimerSet owner         # None at the end
     cdef TimerSet rest          # a copy of what is not yet taken; None as long as what is ready is enough
     cdef uint64_t version
-    cdef bint keyed             # only the tokens are shown, which are keys
+    cdef Shape shape
     cdef uint32_t count         # how many are taken,
     cdef uint32_t done          # and how many of these were shown
     cdef size_t words[SLICE]    # boxed tokens stay in the boxes of the owner
@@ -65,7 +65,12 @@ cdef object step(Pending self, TimerSet owner):
     place = self.done
     self.done += 1
     token = token_of(owner, self.words[place])
-    return token if self.keyed else (write_time(self.deadlines[place], owner.queue.kind), token)
+    if self.shape == TOKENS:
+        return token
+    at = write_time(self.deadlines[place], owner.queue.kind)
+    if self.shape == TIMES:
+        return at
+    return (at, token) if self.shape == PAIRS else (token, at)
 
 
 cdef bint take_slice(Pending self, TimerSet owner) except -1:
@@ -109,10 +114,10 @@ cdef void let_go(Pending self) noexcept:
     self.count = self.done = 0
 
 
-cdef object iterate(TimerSet owner, bint keyed):
+cdef object iterate(TimerSet owner, Shape shape):
     cdef Pending pending = Pending.__new__(Pending)
     # Making it may have let foreign code in.
     pending.version = owner.version
     pending.owner = owner
-    pending.keyed = keyed
+    pending.shape = shape
     return pending
