@@ -88,7 +88,7 @@ def run(keys: str, times: str, count: int, seed: int, check: bool = False) -> in
     rng = random.Random(f"{keys} {times} {seed}")
     new_key, new_at = KEYS[keys], TIMES[times]
     pool: list[tuple[Any, Model]] = [(Deadlines(), Model())]
-    for number in range(count):
+    for _ in range(count):
         d, model = rng.choice(pool)
         key, at, chance = new_key(rng), new_at(rng), rng.random()
         held = model.held.get(key)

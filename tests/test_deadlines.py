@@ -31,8 +31,8 @@ def test_random_operations(keys: str, times: str) -> None:
 
 
 def test_it_is_a_mapping() -> None:
-    d = Deadlines({"a": 2.0, "b": 1.0})
-    assert isinstance(d, MutableMapping)
+    assert issubclass(Deadlines, MutableMapping)
+    d: Any = Deadlines({"a": 2.0, "b": 1.0})
     assert list(d) == ["b", "a"] and list(d.keys()) == ["b", "a"] and list(d.values()) == [1.0, 2.0]
     assert list(d.items()) == [("b", 1.0), ("a", 2.0)]
     assert d == {"a": 2.0, "b": 1.0} and d != {"a": 2.0} and d != 5
@@ -67,7 +67,7 @@ def test_what_is_set_again_comes_last_of_its_time() -> None:
 
 
 def test_a_key_stays_the_first_of_its_equals() -> None:
-    d = Deadlines({1: 5.0})
+    d: Any = Deadlines({1: 5.0})
     d[True] = 6.0
     d[1.0] = 7.0
     assert [(type(key), at) for key, at in d.items()] == [(int, 7.0)]
@@ -101,30 +101,27 @@ def test_due() -> None:
     ],
 )
 def test_a_bad_time_changes_nothing(at: Any, error: type[Exception]) -> None:
-    for known in (True, False):
-        d: Any = Deadlines({"a": 1.5, "b": 2.5})
-        key = "a" if known else "new"
-        for act in (
-            lambda: d.__setitem__(key, at),
-            lambda: d.setdefault("new", at),
-            lambda: d.update([("c", 3.0), (key, at)]),
-            lambda: d.__init__([("c", 3.0), (key, at)]),
-        ):
-            with pytest.raises(error):
-                act()
-            assert list(d.items()) == [("a", 1.5), ("b", 2.5)]
-            d._check()
+    d: Any = Deadlines({"a": 1.5, "b": 2.5})
+    for act, arguments in [
+        (d.setdefault, ("new", at)),
+        *((d.__setitem__, (key, at)) for key in ("a", "new")),
+        *((act, ([("c", 3.0), (key, at)],)) for key in ("a", "new") for act in (d.update, d.__init__)),
+    ]:
+        with pytest.raises(error):
+            act(*arguments)
+        assert list(d.items()) == [("a", 1.5), ("b", 2.5)]
+        d._check()
 
 
 def test_bad_pairs_and_keys() -> None:
     d: Any = Deadlines({"a": 1.5})
     for bad in ([("c", 1.0, 2)], [5], 5, ["abc"]):
-        for act in (d.update, d.__init__):
+        for put in (d.update, d.__init__):
             with pytest.raises((TypeError, ValueError)):
-                act(bad)
-    for act in (lambda: d.__setitem__([], 1.0), lambda: [] in d, lambda: d.get([]), lambda: d.pop([], 1)):
+                put(bad)
+    for ask in (lambda: d.__setitem__([], 1.0), lambda: [] in d, lambda: d.get([]), lambda: d.pop([], 1)):
         with pytest.raises(TypeError, match="unhashable"):
-            act()
+            ask()
     assert list(d.items()) == [("a", 1.5)]
 
 
@@ -186,33 +183,33 @@ ACTS: dict[str, Callable[[Any, Any], Any]] = {
 }
 
 
+@pytest.mark.parametrize("always", [False, True])
 @pytest.mark.parametrize("inner", ACTS)
 @pytest.mark.parametrize("outer", ACTS)
 @pytest.mark.parametrize("size", [3, 70, 700])
-def test_a_comparison_that_comes_back(outer: str, inner: str, size: int) -> None:
+def test_a_comparison_that_comes_back(outer: str, inner: str, size: int, always: bool) -> None:
     """Whatever a comparison does once, or each time, the deadlines stay whole: it is answered, or RuntimeError."""
-    for always in (False, True):
-        d: Any = Deadlines((Raising(n) if n % (size // 3) == 0 else str(n), float(n % 5)) for n in range(size))
-        left = [True]
+    d: Any = Deadlines((Raising(n) if n % (size // 3) == 0 else str(n), float(n % 5)) for n in range(size))
+    left = [True]
+    depth: list[int] = []
 
-        def act() -> None:
-            if left and (always or left.pop()):
-                depth.append(0)
-                if len(depth) < 3:
-                    ACTS[inner](d, "other")
-                depth.pop()
+    def act() -> None:
+        if left and (always or left.pop()):
+            depth.append(0)
+            if len(depth) < 3:
+                ACTS[inner](d, "other")
+            depth.pop()
 
-        depth: list[int] = []
-        for key in d:
-            if isinstance(key, Raising):
-                key.act = act
-        try:
-            ACTS[outer](d, Raising(-1))
-        except RuntimeError as error:
-            assert "again and again" in str(error) or "changed during" in str(error)
-        left.clear()
-        d._check()
-        assert len(list(d)) == len(d)
+    for key in d:
+        if isinstance(key, Raising):
+            key.act = act
+    try:
+        ACTS[outer](d, Raising(-1))
+    except RuntimeError as error:
+        assert "again and again" in str(error) or "changed during" in str(error)
+    left.clear()
+    d._check()
+    assert len(list(d)) == len(d)
 
 
 def test_a_finaliser_of_a_key_that_falls_due_sees_it_gone() -> None:
@@ -319,7 +316,7 @@ def test_subclasses() -> None:
         assert type(twin) is Leases and twin.name == "x" and twin.extra == ["x"] and list(twin.items()) == [("a", 1.5)]
         twin["b"] = 2.5
         assert len(lease) == 1
-    assert Deadlines[str]().due(1.0) == [] and Deadlines[str, float]({"a": 1.0})["a"] == 1.0
+    assert Deadlines[str, float]().due(1.0) == [] and Deadlines[str, float]({"a": 1.0})["a"] == 1.0
 
 
 def test_aware_times_are_answered_in_utc() -> None:

@@ -1,13 +1,13 @@
 """What a type checker infers. Never run: mypy reads it, and an unused `type: ignore` is an error."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping
 from datetime import datetime
 from typing import Generic, Optional, TypeVar
 
 import numpy
 from typing_extensions import assert_type
 
-from timers import MultiNotifier, T
+from timers import Deadlines, MultiNotifier, T
 
 U = TypeVar("U")
 now = datetime(2026, 1, 1)
@@ -45,6 +45,22 @@ clock.notify_at(0.5, "a")
 clock.notify_at(1, "an int is a float to a type checker, and one that a float can hold to a notifier")
 clock.notify_at(now, "b")  # type: ignore[arg-type]
 assert_type(iter(clock), Iterator[tuple[float, str]])
+
+idle = Deadlines({"ann": now})
+assert_type(idle, Deadlines[str])
+assert_type(idle["ann"], datetime)
+assert_type(idle.get("ann"), Optional[datetime])
+assert_type(idle.next_at(), Optional[datetime])
+assert_type(idle.due(now, limit=5), list[str])
+assert_type(idle.due_items(now), list[tuple[str, datetime]])
+assert_type(idle.peekitem(), tuple[str, datetime])
+assert_type(iter(idle), Iterator[str])
+idle["ann"] = 0.5  # type: ignore[assignment]
+idle[[]] = now  # type: ignore[index]
+leases: Deadlines[bytes, float] = Deadlines([(b"a", 0.5)])
+leases[b"b"] = 1
+assert_type(leases.pop(b"a"), float)
+mapping: MutableMapping[str, datetime] = idle
 
 
 class Session(MultiNotifier[U], Generic[U]):

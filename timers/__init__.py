@@ -1,4 +1,4 @@
-"""Timers for stream processors: `MultiNotifier`, a timer queue on a hierarchical timing wheel; `Deadlines`, one a key."""
+"""Timers for stream processors, on a hierarchical timing wheel: `MultiNotifier`, a queue; `Deadlines`, one a key."""
 
 from typing import TypeVar
 

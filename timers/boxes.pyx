@@ -64,7 +64,9 @@ cdef bint is_plain_part(object token, int depth, int *parts) noexcept:
     return False
 
 
+# Clearing the list breaks every cycle.
 @cython.no_gc_clear
+@cython.auto_pickle(False)
 cdef class Boxes:
     def __cinit__(self):
         self.items = [None]

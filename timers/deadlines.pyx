@@ -34,6 +34,7 @@ cdef extern from "Python.h":
 cdef object NOTHING = object()
 
 
+@cython.auto_pickle(False)
 cdef class Deadlines(Face):
     """Deadlines(deadlines=())
 --
@@ -233,9 +234,11 @@ in which they were set. Setting, moving, deleting and asking cost O(1), falling 
         """Replace everything by an unpickled state. ValueError or TypeError for one that is damaged."""
         cdef TimerSet fresh = fresh_for(self)
         cdef Py_ssize_t index
+        cdef const uint64_t *deadline
         deadlines, keys, kind = thaw(state)
+        deadline = <const uint64_t *>PyBytes_AS_STRING(<bytes>deadlines)
         for index in range(len(<list>keys)):
-            set_key(fresh, (<list>keys)[index], (<const uint64_t *>PyBytes_AS_STRING(<bytes>deadlines))[index], kind, "at")
+            set_key(fresh, (<list>keys)[index], deadline[index], kind, "at")
         if fresh.queue.count != <size_t>len(<list>keys):
             raise ValueError("the state has a key twice")
         if len(<tuple>state) == 5:
@@ -347,7 +350,7 @@ cdef int remove_at(TimerSet self, size_t place) except -1:
     cdef size_t word
     if own_run(&self.boxes.keys, place) < 0:
         raise MemoryError
-    key = go_to(self, place, &spot)
+    _key = go_to(self, place, &spot)
     if remove_at_spot(&self.queue, &spot, &word) < 0:
         raise MemoryError
     remove_key(&self.boxes.keys, place)

@@ -37,6 +37,7 @@ cdef object to_index = operator.index
 cdef object new_object = copyreg.__newobj__
 
 
+@cython.auto_pickle(False)
 cdef class Face(TimerSet):
     @classmethod
     def __class_getitem__(cls, item):
@@ -186,7 +187,8 @@ cdef inline bint is_subclass(TimerSet self) noexcept:
 
 cdef TimerSet empty_like(TimerSet self):
     """An empty one of the same class; None for a subclass, which may want more."""
-    return None if is_subclass(self) else (<PyTypeObject *>Py_TYPE(self)).tp_new(<PyTypeObject *>Py_TYPE(self), (), NULL)
+    cdef PyTypeObject *kind = <PyTypeObject *>Py_TYPE(self)
+    return None if is_subclass(self) else kind.tp_new(kind, (), NULL)
 
 
 cdef tuple state_of(TimerSet self):

@@ -21,6 +21,7 @@ cdef extern from "Python.h":
         const char *tp_name
 
 
+@cython.auto_pickle(False)
 cdef class MultiNotifier(Face):
     """MultiNotifier(timers=())
 --

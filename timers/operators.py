@@ -4,7 +4,7 @@
 
 Bytewax compares the notification time of every armed key with the clock at every activation of a step, so its cost
 grows with the keys. Here keys are grouped into shards: the engine sees one key a shard, and a shard finds its own due
-keys through a `MultiNotifier`. What a key's logic sees, emits and may answer is as in Bytewax; between the keys of a
+keys through `Deadlines`. What a key's logic sees, emits and may answer is as in Bytewax; between the keys of a
 step the order may differ.
 
 The number of shards trades time against bytes. Each activation costs the engine 20 to 40 ns a shard. Each epoch writes
@@ -26,7 +26,7 @@ from datetime import datetime, timezone
 from types import MappingProxyType
 from typing import Any, Callable, Generic, Optional, SupportsIndex, TypeVar
 
-from timers.notifier import MultiNotifier
+from timers.deadlines import Deadlines
 
 try:
     from bytewax.dataflow import operator as bytewax_operator
@@ -127,20 +127,19 @@ def keyed(step: str, item: Any) -> tuple[str, Any]:
 
 
 class Keyed:
-    """What a shard holds of a key: its logic, its timer, and its last snapshot, pickled."""
+    """What a shard holds of a key: its logic, and its last snapshot, pickled."""
 
-    __slots__ = ("at", "logic", "snapshot")
+    __slots__ = ("logic", "snapshot")
 
     def __init__(self, logic: StatefulBatchLogic[Any, Any, Any]) -> None:
         self.logic = logic
-        self.at: Optional[datetime] = None
         self.snapshot = b""
 
 
 class Shard(StatefulBatchLogic[tuple[str, V], tuple[str, W], Snapshot], Generic[V, W, S]):
     """The logic of one engine key.
 
-    - Each key has a logic, and a timer in `timers` exactly where its `at` is not `None`.
+    - Each key has a logic, and one that has asked to be notified a time in `timers`.
     - `unasked` are the keys whose `notify_at` is still to be called in this activation.
     - `awoken` are the keys whose snapshot is older than their logic.
     - `now` is when the activation reached the shard; the engine too takes the time before it calls any `on_batch`,
@@ -152,7 +151,7 @@ class Shard(StatefulBatchLogic[tuple[str, V], tuple[str, W], Snapshot], Generic[
         self.shards = shards
         self.builder = builder
         self.keys: dict[str, Keyed] = {}
-        self.timers: MultiNotifier[str] = MultiNotifier()
+        self.timers: Deadlines[str] = Deadlines()
         # Ordered sets.
         self.unasked: dict[str, None] = {}
         self.awoken: dict[str, None] = {}
@@ -176,7 +175,6 @@ class Shard(StatefulBatchLogic[tuple[str, V], tuple[str, W], Snapshot], Generic[
     def on_notify(self) -> tuple[Iterable[tuple[str, W]], bool]:
         emitted: list[tuple[str, W]] = []
         for key in self.timers.due(self.now or datetime.now(UTC)):
-            self.keys[key].at = None
             self.call(key, "on_notify", emitted)
         return emitted, not self.keys
 
@@ -192,8 +190,8 @@ class Shard(StatefulBatchLogic[tuple[str, V], tuple[str, W], Snapshot], Generic[
             raise self.foreign(None)
         for key in self.unasked:
             at = self.ask(key)
-            if at is not None:
-                self.arm(key, at)
+            if at is not None and at != self.timers.get(key):
+                self.timers[key] = at
         self.unasked.clear()
         self.now = None
         return self.timers.next_at()
@@ -253,7 +251,7 @@ class Shard(StatefulBatchLogic[tuple[str, V], tuple[str, W], Snapshot], Generic[
         except Exception as error:
             raise self.failed(method, key) from error
         if discard:
-            self.disarm(key)
+            self.timers.pop(key, None)
             del self.keys[key]
             self.unasked.pop(key, None)
             self.awoken.pop(key, None)
@@ -268,19 +266,6 @@ class Shard(StatefulBatchLogic[tuple[str, V], tuple[str, W], Snapshot], Generic[
         if at is not None and (not isinstance(at, datetime) or at.tzinfo is None or at.tzinfo != UTC):
             raise self.refused("notify_at", key, "a datetime in timezone.utc, or None", at)
         return at
-
-    def arm(self, key: str, at: datetime) -> None:
-        held = self.keys[key]
-        if held.at is None:
-            self.timers.notify_at(at, key)
-        elif held.at != at:
-            self.timers.reschedule(held.at, key, at)
-        held.at = at
-
-    def disarm(self, key: str) -> None:
-        at = self.keys[key].at
-        if at is not None:
-            self.timers.cancel(at, key)
 
     def failed(self, method: str, key: str) -> BytewaxRuntimeError:
         return BytewaxRuntimeError(f'error calling {method} in step "{self.step}" for key "{key}"')

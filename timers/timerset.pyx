@@ -31,6 +31,7 @@ import_datetime()
 
 # What a finaliser sees of a cycle that goes is whole: the list of the boxes is all that must be cleared.
 @cython.no_gc_clear
+@cython.auto_pickle(False)
 cdef class TimerSet:
     def __cinit__(self, *arguments, **named):
         init_queue(&self.queue)
