@@ -75,6 +75,9 @@ class Exporter:
 
     def keep(self, thing: Any) -> Any:
         self.kept.append(thing)
+        if isinstance(thing, Structure):
+            # Whoever has one of the structs has all that it needs.
+            thing.exporter = self
         return thing
 
     def _release(self, kind: type[Structure], name: str) -> Optional[int]:

@@ -1,40 +1,18 @@
-"""Columns of times and tokens: of the libraries that have them, and of exporters made by hand."""
+"""Columns of times and tokens, of the libraries that have them. Those of exporters made by hand: test_arrow.py."""
 
 from __future__ import annotations
 
-import ctypes
+import math
 import re
-import struct
+import sys
 from collections.abc import Iterator
-from datetime import date, datetime, timedelta, timezone
+from datetime import date, datetime, timedelta
 from typing import Any, Callable
 
 import pytest
 
-from tests.exporter import Answering, Array, Exporter, Make, OfArray, OfStream
+from tests.columns import CLOCKS, INSTANTS, START, UTC, WORDS, answers, refused
 from timers import MultiNotifier
-
-UTC = timezone.utc
-START = datetime(2026, 1, 1, tzinfo=UTC)
-INSTANTS = [START + timedelta(hours=number, microseconds=number * 7) for number in range(20)]
-CLOCKS = [at.replace(tzinfo=None) for at in INSTANTS]
-WORDS = ["", "a", "é", "twelve chars", "more than twelve", "\N{GRINNING FACE}", "\0", *(f"t{n}" for n in range(13))]
-
-
-def answers(ats: Any, tokens: Any = WORDS) -> list[tuple[datetime, Any]]:
-    n: MultiNotifier[Any] = MultiNotifier()
-    n.notify_many(ats, tokens)
-    n._check()
-    return list(n)
-
-
-def refused(ats: Any, error: type[Exception], match: str, tokens: Any = ("a", "b", "c")) -> None:
-    n: MultiNotifier[Any] = MultiNotifier([(START, "before")])
-    with pytest.raises(error, match=match or None):
-        n.notify_many(ats, tokens)
-    n._check()
-    assert list(n) == [(START, "before")]
-
 
 # ---- the libraries
 
@@ -220,6 +198,117 @@ def test_arrow_units_and_the_ends_of_the_calendar() -> None:
     assert [at for at, _ in answers(column, range(len(counts)))] == expected
 
 
+# ---- numbers
+
+FLOATS = [0.5, -math.inf, -0.0, 2.0**-14, math.inf, 1024.0, -1.5]
+
+
+@pytest.mark.parametrize("kind", ["f8", "f4", "f2", ">f8", ">f4"])
+def test_numpy_floats(kind: str) -> None:
+    numpy = pytest.importorskip("numpy")
+    plain = numpy.array(FLOATS, kind)
+    in_order = sorted(zip(FLOATS, range(7)))
+    for ats in (
+        plain,
+        numpy.repeat(plain, 2)[::2],
+        plain[::-1][::-1],
+        numpy.ma.array(plain),
+        plain.view(numpy.recarray),
+    ):
+        found = answers(ats, range(7))
+        assert found == in_order and {type(at) for at, _ in found} == {float}
+        assert all(math.copysign(1, at) == 1 for at, _ in found if at == 0)
+    for number in (0, 6):
+        bad = plain.copy()
+        bad[number] = math.nan
+        refused(bad, ValueError, rf"ats\[{number}\] is NaN", range(7), held=[(1.0, "before")])
+        # What lies under a mask is not asked.
+        masked = numpy.ma.array(bad, mask=numpy.arange(7) == 3)
+        refused(masked, ValueError, r"ats\[3\] is masked", range(7), held=[(1.0, "before")])
+    refused(numpy.zeros((3, 1), kind), ValueError, "one dimension, not 2", held=())
+    refused(numpy.array(0.5, kind), ValueError, "one dimension, not 0", held=())
+    refused(numpy.zeros(3, kind), TypeError, "ats is a float, and the pending timers are at aware datetimes")
+    refused(numpy.zeros(3, kind), TypeError, "ats is a float, and the pending timers are at ints", held=[(1, "before")])
+
+
+@pytest.mark.parametrize("kind", ["i8", "i4", "i2", "i1", "u8", "u4", "u2", "u1", ">i8", ">u4"])
+def test_numpy_integers(kind: str) -> None:
+    numpy = pytest.importorskip("numpy")
+    bounds = numpy.iinfo(kind)
+    values = [0, bounds.min, min(bounds.max, 2**63 - 1), 1, 100]
+    plain = numpy.array(values, kind)
+    for ats in (plain, numpy.repeat(plain, 3)[::3], numpy.ma.array(plain, mask=False)):
+        found = answers(ats, range(5))
+        assert found == sorted(zip(values, range(5))) and {type(at) for at, _ in found} == {int}
+    masked = numpy.ma.array(plain, mask=[False, True, False, True, True])
+    refused(masked, ValueError, r"ats\[1\] is masked", range(5), held=[(1, "before")])
+    refused(numpy.zeros((1, 3), kind), ValueError, "one dimension, not 2", held=())
+    refused(plain, TypeError, "ats is an int, and the pending timers are at aware datetimes", range(5))
+    if kind == "u8":
+        plain[3] = 2**63
+        refused(plain, OverflowError, rf"ats\[3\] .*: {2**63}$", range(5), held=[(1, "before")])
+
+
+def test_numpy_integers_among_floats() -> None:
+    numpy = pytest.importorskip("numpy")
+    n: MultiNotifier[str, Any] = MultiNotifier([(0.5, "half")])
+    n.notify_many(numpy.array([2**53, 0]), ["b", "a"])
+    assert list(n) == [(0.0, "a"), (0.5, "half"), (2.0**53, "b")] and {type(at) for at, _ in n} == {float}
+    match = r"ats\[1\] is an int, and the pending timers are at floats"
+    refused(numpy.array([1, 2**53 + 1, 2]), TypeError, match, held=[(0.5, "half")])
+    # And as the elements of a list.
+    refused([1, 2**53 + 1, 2], TypeError, r"ats\[1\] is an int", held=[(0.5, "half")])
+
+
+def test_no_times_of_numpy() -> None:
+    numpy = pytest.importorskip("numpy")
+    for kind in ("bool", "c16", "S3", "U3", "m8[s]"):
+        refused(numpy.zeros(3, kind), TypeError, "ats", held=())
+    refused(numpy.zeros(3, [("at", "i8")]), TypeError, "ats", held=())
+    if numpy.dtype("longdouble").itemsize > 8:
+        refused(numpy.zeros(3, "longdouble"), TypeError, "ats", held=())
+
+
+@pytest.mark.parametrize("values", [[3, -1, 2], [0.5, -1.5, math.inf]], ids=["integers", "floats"])
+def test_pandas_numbers(values: list[Any]) -> None:
+    pandas = pytest.importorskip("pandas")
+    kinds = ["int64", "Int64", "Int8"] if values[0] == 3 else ["float64", "float32", "Float64", "Float32"]
+    expected = sorted(zip(values, "abc"))
+    for kind in kinds:
+        series = pandas.Series(values, dtype=kind)
+        for column in (series, pandas.Index(series), series[::-1][::-1]):
+            found = answers(column, "abc")
+            assert found == expected and {type(at) for at, _ in found} == {type(values[0])}, kind
+        if kind[0] in "IF":
+            holes = pandas.Series([values[0], None, values[2]], dtype=kind)
+            for column in (holes, pandas.Index(holes)):
+                refused(column, ValueError, r"ats\[1\] is null", held=[(values[0], "before")])
+    refused(pandas.Series([True, False, None], dtype="boolean"), (TypeError, ValueError), "ats", held=())  # type: ignore[arg-type]
+    refused(pandas.Series([0.5, None, 1.5]), ValueError, r"ats\[1\] is NaN", held=())
+
+
+@pytest.mark.parametrize("values", [[3, -1, 2], [0.5, -1.5, math.inf]], ids=["integers", "floats"])
+def test_arrow_numbers(values: list[Any]) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    columns = [pyarrow.array(values), pyarrow.chunked_array([values[:1], values[1:]]), pyarrow.table({"at": values})]
+    kinds = ("int8", "int32") if values[0] == 3 else ("float32", "float16")
+    columns += [pyarrow.array(values, kind) for kind in kinds]
+    for name in ("pandas", "polars", "duckdb"):
+        library = pytest.importorskip(name)
+        if name == "pandas":
+            columns.append(library.Series(values, dtype="int64[pyarrow]" if values[0] == 3 else "double[pyarrow]"))
+        elif name == "polars":
+            columns += [library.Series(values), library.DataFrame({"at": values})]
+        else:
+            kind = "BIGINT" if values[0] == 3 else "DOUBLE"
+            rows = ", ".join(f"({number}, '{value}'::{kind})" for number, value in enumerate(values))
+            columns.append(library.sql(f"SELECT moment FROM (VALUES {rows}) t(number, moment) ORDER BY number"))
+    for column in columns:
+        found = answers(column, "abc")
+        assert found == sorted(zip(values, "abc")) and {type(at) for at, _ in found} == {type(values[0])}
+    refused(pyarrow.array([values[0], None, values[2]]), ValueError, r"ats\[1\] is null", held=())
+
+
 # ---- tokens
 
 
@@ -240,6 +329,13 @@ def test_tokens_are_plain_strings() -> None:
         None,
         "b",
     ]
+
+
+def test_strings_of_pandas_without_pyarrow(monkeypatch: pytest.MonkeyPatch) -> None:
+    pandas = pytest.importorskip("pandas")
+    column = pandas.Series(["a", None, "b"], dtype="string")
+    monkeypatch.delitem(sys.modules, "pyarrow", raising=False)
+    assert [token for _, token in answers(INSTANTS[:3], column)] == ["a", None, "b"]
 
 
 def test_tokens_of_arrow() -> None:
@@ -275,287 +371,3 @@ def test_tokens_of_polars() -> None:
         assert [token for _, token in answers(INSTANTS, column)] == words
     objects = polars.Series([START, UTC, None], dtype=polars.Object)
     assert [token for _, token in answers(INSTANTS[:3], objects)] == [START, UTC, None]
-
-
-# ---- exporters made by hand
-
-
-def numbers(*values: int, kind: str = "q") -> bytes:
-    return struct.pack(f"={len(values)}{kind}", *values)
-
-
-MICROS = [(at - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1) for at in INSTANTS[:3]]
-GOOD = numbers(*MICROS)
-
-
-def array_of(*arguments: Any, format: str = "tsu:UTC", **fields: Any) -> Make:
-    return lambda e: OfArray(e.schema(format), e.array(*arguments, **fields))
-
-
-def stream_of(arrays: Callable[[Exporter], list[Any]], format: str = "tsu:UTC", **fields: Any) -> Make:
-    return lambda e: OfStream(e.stream(e.schema(format), arrays(e), **fields))
-
-
-def in_struct(length: int, child: Make, **fields: Any) -> Make:
-    return lambda e: OfArray(e.schema("+s", [e.schema("tsu:UTC")]), e.array(length, [None], [child(e)], **fields))
-
-
-def without_children(exporter: Exporter, of_schema: bool) -> Any:
-    schema = exporter.schema("+s", [exporter.schema("tsu:UTC")])
-    array = exporter.array(3, [None], [exporter.array(3, [None, GOOD])])
-    (schema if of_schema else array).children = None
-    return OfArray(schema, array)
-
-
-ACCEPTED: dict[str, Make] = {
-    "array": array_of(3, [None, GOOD]),
-    "offset": array_of(3, [None, numbers(9) + GOOD], offset=1),
-    "unaligned": lambda e: OfArray(e.schema("tsu:UTC"), shifted(e)),
-    "null count unknown": array_of(3, [b"\xff", GOOD], null_count=-1),
-    "bits beyond": array_of(3, [b"\x0e", numbers(9) + GOOD], offset=1, null_count=0),
-    "stream": stream_of(
-        lambda e: [e.array(2, [None, GOOD[:16]]), e.array(0, [None, None]), e.array(1, [None, GOOD[16:]])]
-    ),
-    "no buffers of an empty one": stream_of(lambda e: [e.array(0, buffers=[], n_buffers=2), e.array(3, [None, GOOD])]),
-    "struct": in_struct(3, child=lambda e: e.array(6, [None, numbers(1, 2) + GOOD + numbers(3)]), offset=2),
-    "both offset": in_struct(3, child=lambda e: e.array(4, [None, numbers(1, 2) + GOOD], offset=1), offset=1),
-}
-
-
-def shifted(exporter: Exporter) -> Any:
-    array = exporter.array(3, [None, b"\0" + GOOD])
-    array.buffers[1] += 1
-    return array
-
-
-@pytest.mark.parametrize("form", ACCEPTED)
-def test_a_good_exporter_is_read_and_released(form: str) -> None:
-    exporter = Exporter()
-    column = ACCEPTED[form](exporter)
-    assert answers(column, "abc") == list(zip(INSTANTS, "abc"))
-    counts = {name: count for name, count in exporter.releases.items() if count != 1}
-    # A parent releases its children: no reader may.
-    assert all(count == 0 for count in counts.values()) and len(counts) == (
-        2 if "struct" in form or "both" in form else 0
-    )
-
-
-BROKEN: dict[str, tuple[Make, type[Exception], str]] = {
-    "null": (array_of(3, [b"\x05", GOOD], null_count=1), ValueError, r"ats\[1\] is null"),
-    "null, uncounted": (
-        array_of(3, [b"\x0a", numbers(0) + GOOD], offset=1, null_count=-1),
-        ValueError,
-        r"ats\[1\] is null",
-    ),
-    "null in a later chunk": (
-        stream_of(lambda e: [e.array(2, [None, GOOD]), e.array(1, [b"\x00", GOOD], null_count=1)]),
-        ValueError,
-        r"ats\[2\] is null",
-    ),
-    "null struct": (
-        lambda e: OfArray(e.schema("+s", [e.schema("tsu:UTC")]), e.array(3, [b"\x03"], [e.array(3, [None, GOOD])], 1)),
-        ValueError,
-        r"ats\[2\] is null",
-    ),
-    "the first of eight and more": (
-        array_of(20, [b"\xff\xff\x07", numbers(*MICROS[:1] * 20)], null_count=1),
-        ValueError,
-        r"ats\[19\] is null",
-    ),
-    "outside": (array_of(3, [None, numbers(0, 1, 2**60)]), ValueError, r"ats\[2\] lies outside"),
-    "outside in a later chunk": (
-        stream_of(lambda e: [e.array(1, [None, GOOD]), e.array(2, [None, numbers(0, 2**60)])]),
-        ValueError,
-        r"ats\[2\] lies",
-    ),
-    "an error at once": (stream_of(lambda e: [5]), RuntimeError, "the disk is gone"),
-    "an error in the middle": (stream_of(lambda e: [e.array(3, [None, GOOD]), 5]), RuntimeError, "the disk is gone"),
-    "an error without words": (stream_of(lambda e: [5], error=None), RuntimeError, "error 5"),
-    "words that are no UTF-8": (stream_of(lambda e: [5], error=b"\xff!"), RuntimeError, "!"),
-    "no schema": (lambda e: OfStream(e.stream(None, [])), ValueError, "schema"),
-    "an error instead of a schema": (
-        lambda e: OfStream(e.stream(None, [], schema_code=12)),
-        RuntimeError,
-        "the disk is gone",
-    ),
-    "no format": (lambda e: OfArray(e.schema(None), e.array(3, [None, GOOD])), ValueError, "schema"),
-    "an empty format": (array_of(3, [None, GOOD], format=""), TypeError, "times"),
-    **{
-        f"format {text}": (array_of(3, [None, GOOD], format=text), TypeError, re.escape(repr(text)))
-        for text in ("t", "ts", "tsu", "tsx:UTC", "tdx", "tiM", "tDu", "ttu", "u", "b", "e", "w:8", "+l", "ll", "\x80")
-    },
-    "negative length": (array_of(-1, [None, GOOD]), ValueError, "length"),
-    "negative offset": (array_of(3, [None, GOOD], offset=-1), ValueError, "offset"),
-    "a length that wraps around": (array_of(2**63 - 1, [None, GOOD], offset=2), ValueError, "length"),
-    "a length beyond memory": (array_of(2**57, [None, GOOD]), MemoryError, ""),
-    "more nulls than elements": (array_of(3, [b"\xff", GOOD], null_count=4), ValueError, "nulls"),
-    "nulls without a bitmap": (array_of(3, [None, GOOD], null_count=1), ValueError, "bitmap"),
-    "no data": (array_of(3, [None, None]), ValueError, "buffer"),
-    "one buffer": (array_of(3, [None]), ValueError, "buffer"),
-    "no buffers": (array_of(3, [None, GOOD], n_buffers=0), ValueError, "buffer"),
-    "no list of buffers": (
-        lambda e: OfArray(e.schema("tsu:UTC"), gone(e)),
-        ValueError,
-        "buffer",
-    ),
-    "a child too short": (in_struct(3, child=lambda e: e.array(3, [None, GOOD]), offset=1), ValueError, "shorter"),
-    "two children": (
-        lambda e: OfArray(e.schema("+s", [e.schema("l"), e.schema("l")]), e.array(0, [None])),
-        ValueError,
-        "not 2",
-    ),
-    "no child": (lambda e: OfArray(e.schema("+s"), e.array(0, [None])), ValueError, "not 0"),
-    "an array without child": (
-        lambda e: OfArray(e.schema("+s", [e.schema("tsu:")]), e.array(3, [None])),
-        ValueError,
-        "child",
-    ),
-    "no list of children": (lambda e: without_children(e, False), ValueError, "child"),
-    "no list of schemas": (lambda e: without_children(e, True), ValueError, "schema"),
-    "a released array": (array_of(3, [None, GOOD], release=None), ValueError, "released"),
-    "a released schema": (
-        lambda e: OfArray(e.schema("tsu:UTC", release=None), e.array(3, [None, GOOD])),
-        ValueError,
-        "schema",
-    ),
-    "a released child": (in_struct(3, child=lambda e: e.array(3, [None, GOOD], release=None)), ValueError, "released"),
-    "a struct within": (
-        lambda e: OfArray(e.schema("+s", [e.schema("+s", [e.schema("l")])]), e.array(0, [None])),
-        TypeError,
-        "times",
-    ),
-    "an extension": (lambda e: OfArray(extended(e), e.array(3, [None, GOOD])), TypeError, "extension"),
-    "a dictionary": (
-        lambda e: OfArray(e.schema("i", dictionary=ctypes.pointer(e.schema("tsu:UTC"))), e.array(0, [None, None])),
-        TypeError,
-        "dictionary",
-    ),
-    "another capsule": (
-        lambda e: OfStream(e.stream(e.schema("tsu:UTC"), []), b"arrow_array"),
-        TypeError,
-        "arrow_array_stream",
-    ),
-    "another schema": (
-        lambda e: OfArray(e.schema("tsu:UTC"), e.array(0), (b"schema", b"arrow_array")),
-        TypeError,
-        "arrow_schema",
-    ),
-    "another array": (
-        lambda e: OfArray(e.schema("tsu:UTC"), e.array(0), (b"arrow_schema", b"array")),
-        TypeError,
-        "named arrow_array,",
-    ),
-    "no capsule": (lambda e: Answering("__arrow_c_stream__", 1), TypeError, "capsule"),
-    "no capsules": (lambda e: Answering("__arrow_c_array__", None), TypeError, "capsules"),
-    "three capsules": (lambda e: Answering("__arrow_c_array__", (1, 2, 3)), TypeError, "capsules"),
-    "an export that raises": (lambda e: Answering("__arrow_c_array__", KeyError("none")), KeyError, "none"),
-}
-
-
-def gone(exporter: Exporter) -> Any:
-    array = exporter.array(3, [None, GOOD])
-    array.buffers = None
-    return array
-
-
-def extended(exporter: Exporter) -> Any:
-    pairs = ((b"k", b""), (b"ARROW:extension:name", b"pandas.period"))
-    data = numbers(2, kind="i") + b"".join(numbers(len(part), kind="i") + part for pair in pairs for part in pair)
-    schema = exporter.schema("l")
-    place = exporter.keep((ctypes.c_char * len(data)).from_buffer_copy(data))
-    schema.metadata = ctypes.cast(place, ctypes.c_char_p)
-    return schema
-
-
-@pytest.mark.parametrize("fault", BROKEN)
-def test_a_broken_exporter_is_refused_and_released(fault: str) -> None:
-    make, error, match = BROKEN[fault]
-    exporter = Exporter()
-    column = make(exporter)
-    refused(column, error, match)
-    assert all(count <= 1 for count in exporter.releases.values())
-    if isinstance(column, OfStream) and column.name == b"arrow_array_stream":
-        (stream,) = (count for name, count in exporter.releases.items() if name.startswith("stream"))
-        assert stream == 1
-    if isinstance(column, OfArray) and column.names == (b"arrow_schema", b"arrow_array"):
-        # Moved out of their capsules.
-        assert not any(struct.release for struct in column.structs)
-    # And the same thing once more has nothing to give.
-    if isinstance(column, (OfStream, OfArray)):
-        refused(column, (ValueError, TypeError), ".")  # type: ignore[arg-type]
-
-
-def test_chunks_of_a_stream_are_released_before_the_next() -> None:
-    exporter = Exporter()
-    chunks = [exporter.array(1, [None, GOOD]) for _ in range(4)]
-
-    def coming() -> Iterator[Array]:
-        for number, chunk in enumerate(chunks):
-            released = [count for name, count in exporter.releases.items() if name.startswith("array")]
-            assert released == [1] * number + [0] * (4 - number)
-            yield chunk
-
-    stream = exporter.stream(exporter.schema("tsu:UTC"), coming())
-    assert len(answers(OfStream(stream), range(4))) == 4
-    assert set(exporter.releases.values()) == {1}
-
-
-def text(*words: str, kind: str = "i") -> list[Any]:
-    ends = [sum(len(word.encode()) for word in words[:count]) for count in range(len(words) + 1)]
-    return [None, numbers(*ends, kind=kind), "".join(words).encode()]
-
-
-def view(size: int, which: int, start: int) -> bytes:
-    return numbers(size, 0, which, start, kind="i")
-
-
-@pytest.mark.parametrize(
-    ("make", "match"),
-    [
-        (array_of(3, [None, numbers(0, 1, 0, 1, kind="i"), b"a"], format="u"), "size"),
-        (array_of(3, [None, numbers(-1, 1, 2, 3, kind="i"), b"abc"], format="u"), "size"),
-        (array_of(3, [None, numbers(0, 1, 2, 2**62), None], format="U"), "buffer"),
-        (array_of(3, [None, numbers(0, 1, 2, 3, kind="i"), b"a\xffc"], format="u"), "UTF-8"),
-        (array_of(3, [None, numbers(0, 1, 2, 3, kind="i")], format="u"), "buffer"),
-        (array_of(3, [None, view(20, 1, 0) * 3, b"x" * 20, numbers(20)], format="vu"), "not there"),
-        (array_of(3, [None, view(20, -1, 0) * 3, b"x" * 20, numbers(20)], format="vu"), "not there"),
-        (array_of(3, [None, view(20, 0, 1) * 3, b"x" * 20, numbers(20)], format="vu"), "beyond"),
-        (array_of(3, [None, view(20, 0, -1) * 3, b"x" * 20, numbers(20)], format="vu"), "size"),
-        (array_of(3, [None, view(-1, 0, 0) * 3, b"x" * 20, numbers(20)], format="vu"), "size"),
-        (array_of(3, [None, view(20, 0, 0) * 3, None, numbers(20)], format="vu"), "buffer"),
-        (array_of(3, [None, view(20, 0, 0) * 3, b"x" * 20, None], format="vu"), "not there"),
-        (lambda e: encoded(e, [0, 1, 2]), "beyond"),
-        (lambda e: encoded(e, [0, 1, -1]), "beyond"),
-        (lambda e: encoded(e, [0, 1, 1], words=False), "dictionary"),
-        (stream_of(lambda e: [e.array(3, text("a", "b", "c")), 5], format="u"), "disk"),
-    ],
-)
-def test_broken_columns_of_tokens(make: Make, match: str) -> None:
-    exporter = Exporter()
-    refused(INSTANTS[:3], (ValueError, RuntimeError), match, make(exporter))  # type: ignore[arg-type]
-    assert all(count <= 1 for count in exporter.releases.values())
-
-
-def encoded(exporter: Exporter, indices: list[int], words: bool = True) -> OfArray:
-    schema, array = exporter.schema("i"), exporter.array(3, [None, numbers(*indices, kind="i")])
-    schema.dictionary = ctypes.pointer(exporter.schema("u"))
-    if words:
-        array.dictionary = ctypes.pointer(exporter.array(2, text("one", "two")))
-    return OfArray(schema, array)
-
-
-def test_good_columns_of_tokens_made_by_hand() -> None:
-    views = numbers(3, kind="i") + b"one" + b"\0" * 9 + view(14, 1, 1) + view(13, 0, 0)
-    cases: list[tuple[Make, list[Any]]] = [
-        (array_of(3, text("", "two", "é", kind="q"), format="U"), ["", "two", "é"]),
-        (array_of(3, [None, numbers(0, 0, 0, 0, kind="i"), None], format="u"), ["", "", ""]),
-        (
-            array_of(3, [None, views, b"thirteen char", b"xfourteen chars", numbers(13, 15)], format="vu"),
-            ["one", "fourteen chars", "thirteen char"],
-        ),
-        (lambda e: encoded(e, [1, 0, 1]), ["two", "one", "two"]),
-        (array_of(3, format="n"), [None, None, None]),
-    ]
-    for make, expected in cases:
-        exporter = Exporter()
-        assert [token for _, token in answers(INSTANTS[:3], make(exporter))] == expected

@@ -129,8 +129,15 @@ datetime.datetime(2024, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
     def notify_many(self, ats, tokens):
         """`notify_at` for each of two equal-length iterables; all of them or none. O(1) a timer.
 
-        `ats` may be a NumPy `datetime64` array of any unit, taken as UTC. ValueError for different
-        lengths, NaT, or an instant outside the years 1 to 9999; TypeError as for `notify_at`.
+        Both are read to their ends first. Either may be a column of one dimension, without a Python object a timer.
+        `ats`: a NumPy array of `datetime64` (any unit; UTC), floats or integers; a pandas `Series` or index; or what
+        exports Arrow's timestamps, dates or numbers by `__arrow_c_stream__` or `__arrow_c_array__`, be it in chunks.
+        A column with a zone holds instants, one without naive times. Fractions of a microsecond are rounded up.
+        `tokens`: strings of any of these are plain `str`, and a null is None.
+
+        ValueError for different lengths, and with the index for a null, a masked element, NaT, NaN or an instant
+        outside the years 1 to 9999; OverflowError and TypeError as for `notify_at`; RuntimeError for a stream that
+        breaks off.
 
         >>> from datetime import datetime
         >>> n = MultiNotifier()
@@ -140,9 +147,13 @@ datetime.datetime(2024, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
         """
         # An int among floats may be meant as one.
         cdef Kind kind = FLOAT if self.queue.kind == FLOAT and self.queue.count else AWARE
+        cdef bint floats = kind == FLOAT
         cdef bytes deadlines = read_column(ats, &kind)
         if deadlines is None:
             deadlines = read_times(list(ats), &kind)
+        elif floats and kind == INT:
+            turn_to_floats(deadlines)
+            kind = FLOAT
         cdef list held = read_tokens(tokens)
         if held is None:
             held = list(tokens)
@@ -201,6 +212,15 @@ cdef bytes read_times(list ats, Kind *kind):
                 raise mix_error(f"ats[{index}]", other, "those before it are", kind[0])
         (<uint64_t *>PyBytes_AS_STRING(block))[index] = deadline
     return block
+
+
+cdef int turn_to_floats(bytes deadlines) except -1:
+    """Make the deadlines of ints, which nobody else has, those of the equal floats."""
+    cdef Py_ssize_t index
+    for index in range(len(deadlines) // <Py_ssize_t>sizeof(uint64_t)):
+        if not turn_to_float(&(<uint64_t *>PyBytes_AS_STRING(deadlines))[index]):
+            raise mix_error(f"ats[{index}]", INT, "the pending timers are at", FLOAT)
+    return 0
 
 
 # Pickles name the public place.
