@@ -25,7 +25,7 @@ cdef extern from *:
     } timers_Schema;
     typedef struct timers_Array {
         int64_t length, null_count, offset, n_buffers, n_children;
-        const void **buffers;
+        const char **buffers;
         struct timers_Array **children, *dictionary;
         void (*release)(struct timers_Array *);
         void *private_data;

@@ -6,13 +6,19 @@
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import copy
 import functools
 import gc
 import math
+import shutil
+import struct
 import sys
 import sysconfig
+import tempfile
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any, Callable
 
 from tests import window
@@ -27,6 +33,7 @@ FREE_THREADED_3_13 = bool(sysconfig.get_config_var("Py_GIL_DISABLED")) and sys.v
 MOST = 4000
 
 
+EPOCH = datetime(1970, 1, 1, tzinfo=TODAY.tzinfo)
 EARLIEST = datetime.min.replace(tzinfo=TODAY.tzinfo)
 
 
@@ -175,6 +182,57 @@ COUNTED: dict[str, Callable[[Any, Any], Any]] = {
 }
 FAR: list[Any] = _far(90, str)
 COUNTED_STATE: Any = MultiNotifier((float(number), number) for number in range(90)).__reduce_ex__(2)[2]
+
+
+def _micros(ats: list[datetime]) -> bytes:
+    return struct.pack(f"{len(ats)}q", *((at - EPOCH) // timedelta(microseconds=1) for at in ats))
+
+
+def _text(words: list[str]) -> tuple[int, int, tuple[Any, ...]]:
+    ends = [sum(map(len, words[:count])) for count in range(len(words) + 1)]
+    return len(words), 0, (None, struct.pack(f"{len(ends)}i", *ends), "".join(words).encode())
+
+
+@functools.cache
+def columns() -> dict[str, Any]:
+    """Columns of `exports.pyx`: what they hand over is counted as `Watched` is."""
+    folder = tempfile.mkdtemp(prefix="timers-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    window.compile(Path(folder), "exports")
+    made = functools.partial(window.load(Path(folder), "exports").Column, Watched)
+    times = (90, 0, (None, _micros(BATCH_ATS[:90]))), (9, -1, (b"\xff" * 2, _micros(BATCH_ATS[90:99])))
+    indices = (60, 0, (None, struct.pack("60i", *range(60)))), (39, 0, (None, struct.pack("39i", *range(39))))
+    return {
+        "times": made("tsu:UTC", [*times, (0, 0, ())]),
+        "times that break off": made("tsu:UTC", [*times, None]),
+        "words": made("u", [_text(BATCH_TOKENS[:60]), _text(BATCH_TOKENS[60:99])]),
+        "words that break off": made("u", [_text(BATCH_TOKENS[:60]), None]),
+        "encoded words": made("i", list(indices), _text(BATCH_TOKENS[:60])),
+        "ints": made("l", [(90, 0, (None, struct.pack("90q", *range(90))))]),
+        "ints that break off": made("l", [(90, 0, (None, struct.pack("90q", *range(90)))), None]),
+    }
+
+
+def breaking_off(n: Any, ats: Any, tokens: Any) -> None:
+    with contextlib.suppress(RuntimeError):
+        n.notify_many(ats, tokens)
+
+
+OF_COLUMNS: dict[str, Callable[[Any, Any], Any]] = {
+    "a column of times": lambda n, first: n.notify_many(columns()["times"], BATCH_TOKENS[:99]),
+    "a column of words": lambda n, first: n.notify_many(BATCH_ATS[:99], columns()["words"]),
+    "two columns": lambda n, first: n.notify_many(columns()["times"], columns()["encoded words"]),
+    "times that break off": lambda n, first: breaking_off(n, columns()["times that break off"], BATCH_TOKENS[:99]),
+    "words that break off": lambda n, first: breaking_off(n, BATCH_ATS[:99], columns()["words that break off"]),
+}
+# What lies before matters little to them.
+SHAPES_FOR_COLUMNS = ("empty", "a few", "objects", "outliers")
+ACTIONS.update(OF_COLUMNS)
+OF_NUMBERS: dict[str, Callable[[Any, Any], Any]] = {
+    "a column of ints": lambda n, first: n.notify_many(columns()["ints"], range(90)),
+    "ints that break off": lambda n, first: breaking_off(n, columns()["ints that break off"], range(90)),
+}
+COUNTED.update(OF_NUMBERS)
 
 
 def alive() -> int:
@@ -329,4 +387,5 @@ def cases() -> list[Case]:
         for stirred in (False, True)
         for subclass in (False, True)
         if shape != "empty" or not stirred
+        if action not in OF_COLUMNS or shape in SHAPES_FOR_COLUMNS
     ]
