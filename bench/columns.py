@@ -1,9 +1,11 @@
-"""`python -m bench.columns`: what a column costs, as a ratio to the NumPy array; medians of rounds by turns."""
+"""`python -m bench.columns`: what columns and zones cost, as ratios to a NumPy array and to UTC; medians by turns."""
 
 from __future__ import annotations
 
 import statistics
+from datetime import datetime, timedelta, timezone, tzinfo
 from typing import Any, Callable
+from zoneinfo import ZoneInfo
 
 from bench.measure import interleave, nanoseconds, pin
 from timers import MultiNotifier
@@ -19,6 +21,12 @@ def many(ats: Any, tokens: Any) -> MultiNotifier[Any]:
 
 def many_listed(ats: Any, tokens: Any, listed: Callable[[Any], list[Any]]) -> MultiNotifier[Any]:
     return many(ats, listed(tokens))
+
+
+def one_by_one(ats: list[datetime]) -> None:
+    notify_at = MultiNotifier[str]().notify_at
+    for at in ats:
+        notify_at(at, "token")
 
 
 def main(count: int = MILLION, rounds: int = 7) -> None:
@@ -56,6 +64,15 @@ def main(count: int = MILLION, rounds: int = 7) -> None:
         "pyarrow": pyarrow.array(words),
     }
 
+    zones: dict[str, tzinfo] = {
+        "UTC": timezone.utc,
+        "+02:00": timezone(timedelta(hours=2)),
+        'ZoneInfo("UTC")': ZoneInfo("UTC"),
+        'ZoneInfo("Etc/UTC")': ZoneInfo("Etc/UTC"),
+        "Europe/Berlin": ZoneInfo("Europe/Berlin"),
+    }
+    moments = pandas.DatetimeIndex(array[: count // 10], tz="UTC").to_pydatetime().tolist()
+
     def listed(column: Any) -> list[Any]:
         for name in ("tolist", "to_list"):
             if hasattr(column, name):
@@ -70,12 +87,19 @@ def main(count: int = MILLION, rounds: int = 7) -> None:
         tasks[f"tokens {name}, listed"] = lambda column=column: {  # type: ignore[misc]
             "": nanoseconds(count, many_listed, array, column, listed)[0]
         }
+    for name, zone in zones.items():
+        ats = [at.astimezone(zone) for at in moments]
+        tasks[f"in {name}"] = lambda ats=ats: {"": nanoseconds(len(ats), one_by_one, ats)[0]}  # type: ignore[misc]
     figures = {name: statistics.median(values) for name, values in interleave(tasks, rounds).items()}
     for name in times:
         print(f"{name:24} {figures[name]:7.1f} ns  {figures[name] / figures['NumPy us']:.2f} x NumPy (asked: 1.30)")
     for name in tokens:
         ours, theirs = figures[f"tokens {name}"], figures[f"tokens {name}, listed"]
         print(f"{'tokens ' + name:24} {ours:7.1f} ns  {ours / theirs:.2f} x {theirs:.1f} with a list (asked: 1.10)")
+    for name in zones:
+        ratio = figures[f"in {name}"] / figures["in UTC"]
+        asked = "with rules" if name == "Europe/Berlin" else "asked: 1.50"
+        print(f"notify_at {name:20} {figures[f'in {name}']:7.1f} ns  {ratio:.2f} x UTC ({asked})")
 
 
 if __name__ == "__main__":
