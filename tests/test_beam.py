@@ -135,6 +135,11 @@ def test_coder() -> None:
     # What pickle wrote is read too, and a subclass stays one.
     assert list(coder.decode(pickle.dumps(notifier))) == list(notifier)
     assert type(coder.decode(coder.encode(Named([(START, "token")])))) is Named
+    # Nor is a tuple of somebody's own taken for a state.
+    for mine in ((), (1,), (1, b"", (), None), ("count", 3)):
+        assert coder.decode(coder.encode(mine)) == mine
+    many = MultiNotifier((START + number * MILLISECOND, number) for number in range(20_000))
+    assert list(coder.decode(coder.encode(many))) == list(many)
 
 
 class Named(MultiNotifier[str]):

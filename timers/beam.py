@@ -34,7 +34,6 @@ to the exact microsecond would come back too early, find nothing due and set its
 up: a timer is at most a millisecond late, and never early. Times finer than a millisecond belong into the element.
 """
 
-import copyreg
 import pickle
 from datetime import datetime, timedelta, timezone
 from typing import Any, Optional, Protocol
@@ -55,13 +54,14 @@ MICROSECOND = timedelta(microseconds=1)
 MILLISECOND = timedelta(milliseconds=1)
 FIRST = datetime.min.replace(tzinfo=timezone.utc)
 LAST = datetime.max.replace(tzinfo=timezone.utc)
+FIRST_MICROS, LAST_MICROS = (FIRST - EPOCH) // MICROSECOND, (LAST - EPOCH) // MICROSECOND
+# Beam before 2.77 has none.
+HAS_NANOSECONDS = hasattr(Timestamp, "nanos")
 # Instants that are in year 10000 already in UTC have names in the zones behind it, and all of them in this one.
 BEHIND = timezone(MICROSECOND - timedelta(days=1))
 VERY_LAST = datetime.max.replace(tzinfo=BEHIND)
 # The newest that every supported Python reads.
 PROTOCOL = 5
-# How a notifier that is of no subclass is made before its state is set.
-PLAIN = (getattr(copyreg, "__newobj__"), (MultiNotifier,))  # noqa: B009
 
 
 class Notifier(Protocol):
@@ -85,10 +85,12 @@ def wake_at(notifier: Notifier) -> Optional[Timestamp]:
     at = notifier.next_at()
     if at is None:
         return None
-    if not isinstance(at, datetime) or at.tzinfo is None:
+    try:
+        before = EPOCH - at
+    except TypeError:
         held = "naive datetimes" if isinstance(at, datetime) else f"times of type {type(at).__name__}"
-        raise TypeError(f"notifier must hold aware datetimes for a timer of Beam, but holds {held}")
-    return Timestamp(micros=-((EPOCH - at) // MILLISECOND) * 1000)
+        raise TypeError(f"notifier must hold aware datetimes for a timer of Beam, but holds {held}") from None
+    return Timestamp(micros=-(before // MILLISECOND) * 1000)
 
 
 def moment(timestamp: Timestamp) -> datetime:
@@ -103,10 +105,11 @@ def moment(timestamp: Timestamp) -> datetime:
     """
     if not isinstance(timestamp, Timestamp):
         raise TypeError(f"timestamp must be a Timestamp of Beam, not {type(timestamp).__name__}")
-    # Before Beam 2.77 there are no nanoseconds.
-    micros = timestamp.nanos // 1000 if hasattr(timestamp, "nanos") else timestamp.micros
-    if micros <= (LAST - EPOCH) // MICROSECOND:
-        return EPOCH + max(micros * MICROSECOND, FIRST - EPOCH)
+    micros = timestamp.nanos // 1000 if HAS_NANOSECONDS else timestamp.micros
+    if FIRST_MICROS <= micros <= LAST_MICROS:
+        return EPOCH + micros * MICROSECOND
+    if micros < FIRST_MICROS:
+        return FIRST
     return EPOCH.astimezone(BEHIND) + min(micros * MICROSECOND, VERY_LAST - EPOCH)
 
 
@@ -133,14 +136,16 @@ class NotifierCoder(Coder):
     """
 
     def encode(self, value: Any) -> bytes:
-        parts = value.__reduce_ex__(PROTOCOL)
-        bare = type(value) is MultiNotifier and parts[:2] == PLAIN and type(parts[2]) is tuple
-        return pickle.dumps(parts[2] if bare else value, PROTOCOL)
+        # A state has more than one element.
+        return pickle.dumps(value.__getstate__() if type(value) is MultiNotifier else (value,), PROTOCOL)
 
     def decode(self, encoded: bytes) -> Any:
         loaded = pickle.loads(encoded)
         if type(loaded) is not tuple:
+            # As pickle itself writes a notifier.
             return loaded
+        if len(loaded) == 1:
+            return loaded[0]
         notifier: MultiNotifier[Any] = MultiNotifier()
         notifier.__setstate__(loaded)
         return notifier
