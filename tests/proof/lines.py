@@ -107,7 +107,8 @@ def main() -> None:
         if case[3:] == (70, True, 0, False) and "collection" not in case[0]:
             reentry.run(*case)
     for shape in ("empty", "a few", "48 at once", "a second", "one millisecond", "everywhere", "objects"):
-        for action in allocations.ACTIONS:
+        # Over columns, no line is reached only where memory fails.
+        for action in allocations.ACTIONS.keys() - allocations.OF_COLUMNS.keys():
             for twinned, stirred in ((False, False), (True, False), (False, True)):
                 if shape != "a second" or twinned is (action == "notify_at"):
                     step = 1 if shape != "a second" else 7
