@@ -10,12 +10,13 @@ import math
 import pickle
 import sys
 from datetime import datetime, timedelta, timezone
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, Callable
 
 from tests.driver import CLOCKS, UTC, Sub
 from tests.model import FIRST, LAST
-from timers import MultiNotifier
+from timers import Deadlines, MultiNotifier
 
 FOLDER = Path(__file__).parent
 FORMAT = 3
@@ -82,19 +83,30 @@ RECIPES: dict[str, Callable[[], Any]] = {
 }
 
 
-def rounds(protocol: int, out_of_band: bool) -> tuple[bytes, list[bytes]]:
+KEYED: dict[str, Callable[[], Any]] = {
+    "empty": Deadlines,
+    "clients": lambda: Deadlines((f"client {number}", number * 7919 % 1000 / 8) for number in range(1000)),
+    "keys": lambda: Deadlines(
+        (key, BASE) for key in ("a", 1, 2.5, b"b", None, (1, ("a",)), frozenset([1]), BASE, Fraction(1, 3))
+    ),
+    "ints": lambda: Deadlines((at, at) for at, _ in _ints()),
+}
+FAMILIES = {"format": RECIPES, "deadlines": KEYED}
+
+
+def rounds(family: str, protocol: int, out_of_band: bool) -> tuple[bytes, list[bytes]]:
     buffers: list[Any] = []
-    notifiers = {name: make() for name, make in RECIPES.items()}
+    notifiers = {name: make() for name, make in FAMILIES[family].items()}
     keep = buffers.append if out_of_band else None
     data = pickle.dumps(notifiers, protocol, buffer_callback=keep)
     return data, [bytes(buffer) for buffer in buffers]
 
 
 def write() -> None:
-    for protocol in range(2, 6):
-        for out_of_band in (False, True) if protocol == 5 else (False,):
-            name = f"format-{FORMAT}-protocol-{protocol}{'-out-of-band' * out_of_band}.pickle"
-            path = FOLDER / name
+    kinds = [(protocol, False) for protocol in range(2, 6)] + [(5, True)]
+    for family in FAMILIES:
+        for protocol, out_of_band in kinds:
+            path = FOLDER / f"{family}-{FORMAT}-protocol-{protocol}{'-out-of-band' * out_of_band}.pickle"
             if not path.exists():
-                path.write_bytes(pickle.dumps(rounds(protocol, out_of_band), 2))
+                path.write_bytes(pickle.dumps(rounds(family, protocol, out_of_band), 2))
                 print("wrote", path.name)
