@@ -33,7 +33,7 @@ class BuildExt(build_ext):
 
 # Later ones know earlier ones.
 ROOMS = (
-    *("arrow", "columns", "keys", "boxes", "crowd", "wheel", "timerqueue", "timerset"),
+    *("arrow", "columns", "keys", "keeping", "boxes", "crowd", "wheel", "timerqueue", "timerset"),
     *("pending", "copies", "state", "face", "notifier", "deadlines"),
 )
 

@@ -8,15 +8,19 @@ a name and plain arguments, and then applied; so a run that fails leaves a list 
 from __future__ import annotations
 
 import copy
+import enum
 import math
 import pickle
 import random
 import struct
 import sys
+import uuid
 import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta, timezone, tzinfo
+from datetime import date, datetime, time, timedelta, timezone, tzinfo
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any, Callable, ClassVar, NamedTuple
 
 from tests.model import BEGINNING, END, FIRST, LAST, MICROSECOND, Time, instant, moment
@@ -270,6 +274,15 @@ CONFIGS = {
     "equal tokens": Config(tokens="equal", spread=timedelta(microseconds=60), step=timedelta(microseconds=7)),
     "labels": Config(tokens="labels", spread=timedelta(milliseconds=3), step=timedelta(microseconds=90)),
     "mutable tokens": Config(tokens="lists", weights={**USUAL, "copy": 30, "scribble": 30, "switch": 60}),
+    "immutable tokens": Config(
+        tokens="fixed",
+        spread=timedelta(seconds=9),
+        twins=6,
+        weights={**USUAL, "copy": 60, "switch": 90, "keep": 12, "restore": 12},
+    ),
+    "immutable tokens at once": Config(
+        tokens="fixed", spread=timedelta(microseconds=60), weights={**USUAL, "copy": 30, "switch": 60, "cancel": 400}
+    ),
     "one mutable token": Config(tokens="few lists", weights={**USUAL, "copy": 30, "scribble": 30, "switch": 60}),
     "subclass": Config(subclass=True, weights={**USUAL, "copy": 30, "switch": 60}),
     "outliers": Config(outliers=0.02),
@@ -356,6 +369,30 @@ def _mixed_token(rng: random.Random, number: int) -> Any:
     return rng.choice(_MIXED)(rng, number)
 
 
+class Color(enum.Enum):
+    RED = 1
+    BLUE = (2, "b")
+
+
+class Pair(NamedTuple):
+    left: Any
+    right: Any
+
+
+# Immutable, and each in a box or in the tree.
+_FIXED: list[Callable[[int], Any]] = [
+    lambda number: uuid.UUID(int=number % 31),
+    lambda number: Decimal(number % 31) / 7,
+    lambda number: Fraction(number % 31, 7),
+    lambda number: frozenset([number % 31, Color.RED]),
+    lambda number: list(Color)[number % 2],
+    lambda number: Pair(number % 31, Color.BLUE),
+    lambda number: (int, Pair, Color)[number % 3],
+    lambda number: (_mixed_token, len)[number % 2],
+    lambda number: time(number % 24, tzinfo=timezone(timedelta(hours=number % 3))),
+    lambda number: timezone(timedelta(minutes=number % 31)),
+    lambda number: str(number % 31),
+]
 TOKENS: dict[str, Callable[[random.Random, int], Any]] = {
     "numbers": lambda rng, number: number,
     # Equal ones are other objects.
@@ -366,6 +403,7 @@ TOKENS: dict[str, Callable[[random.Random, int], Any]] = {
     "equal": _equal_token,
     "labels": lambda rng, number: Label(rng.randrange(5), number),
     "lists": lambda rng, number: [number],
+    "fixed": lambda rng, number: _FIXED[number % len(_FIXED)](number // 7),
     "few lists": lambda rng, number: [number] if rng.random() < 0.01 else str(number),
 }
 _MIXED = [TOKENS[name] for name in ("numbers", "strings", "pairs", "objects", "equal")]

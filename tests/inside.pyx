@@ -8,6 +8,7 @@ from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from cpython.object cimport PyObject
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
+from timers.boxes cimport BLOCK
 from timers.bucket cimport Chunk, Timer
 from timers.crowd cimport SEGMENT, Crowd, crowd_find
 from timers.timerqueue cimport (
@@ -203,9 +204,10 @@ cdef class Numbers:
         if find_spot(&self.queue, deadline, True, &spot) < 0 or not is_crowd(spot.place.path[spot.place.depth - 1][0]):
             raise MemoryError
         cdef Crowd *crowd = as_crowd(spot.place.path[spot.place.depth - 1][0])
+        cdef list blocks = [tuple(objects[first:first + BLOCK]) for first in range(0, len(objects), BLOCK)]
         self.begin()
         try:
-            position = crowd_find(crowd, <PyObject *>token, (<PyListObject *>objects).ob_item, serial)
+            position = crowd_find(crowd, <PyObject *>token, (<PyListObject *>blocks).ob_item, serial)
         finally:
             self.end()
         if position < 0:

@@ -163,7 +163,7 @@ def test_one_mutable_token_among_atoms_is_really_copied() -> None:
         (1, (2, [3])),
         (("a",), {}),
         Sub("k"),
-        frozenset([(1,)]),
+        frozenset([object()]),
         bytearray(b"x"),
         type("E", (str,), {"x": []})("e"),
     ],
@@ -318,6 +318,43 @@ def test_many_strings_are_pickled_as_one() -> None:
             answer = twin.due(LAST)
             assert answer == tokens and [type(token) for token in answer] == [type(token) for token in tokens]
             assert len({id(token) for token in answer}) == len({id(token) for token in tokens})
+
+
+def is_joined(n: MultiNotifier[str]) -> bool:
+    return type(n.__reduce_ex__(4)[2][2]) is str
+
+
+@pytest.mark.parametrize("counted", [False, True])
+def test_strings_that_others_hold_are_not_written_again(counted: bool) -> None:
+    strings = [f"client {number:04}" + "." * 40 for number in range(100)]
+    ats: list[Any] = [number / 8 if counted else later(number) for number in range(100)]
+    notifiers = [MultiNotifier(zip(ats, strings)) for _ in range(50)]
+    assert not is_joined(notifiers[0])
+    for protocol in PROTOCOLS:
+        alone = len(pickle.dumps(strings, protocol))
+        data = pickle.dumps([notifiers, strings], protocol)
+        # Protocol 2 writes bytes as text.
+        assert len(data) < alone + 50 * 100 * (14 if counted else 7) + 50 * 100 * 5
+        twins, again = pickle.loads(data)
+        for twin in twins:
+            assert all(one is other for (_, one), other in zip(twin, again))
+    # The only ones who hold them, but for a copy that shares its tree.
+    n = notifiers.pop()
+    del notifiers, strings, again, twins, twin
+    twin = copy.copy(n)
+    assert is_joined(n) and is_joined(twin)
+    assert [token for _, token in pickle.loads(pickle.dumps(n))] == [token for _, token in twin]
+
+
+def test_short_strings_are_joined_whoever_holds_them() -> None:
+    strings = list(map(str, range(1000)))
+    assert is_joined(MultiNotifier((later(number), token) for number, token in enumerate(strings)))
+    # A few that others hold do not change what is best for most.
+    mixed = [string + "." * 40 if int(string) % 10 == 0 else "".join([string, "." * 40]) for string in strings]
+    held = mixed[::10]
+    n = MultiNotifier(zip(map(later, range(1000)), mixed))
+    del mixed
+    assert is_joined(n) and len(held) == 100
 
 
 @pytest.mark.parametrize(

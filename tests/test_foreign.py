@@ -64,8 +64,8 @@ def test_the_collector_finds_the_owner() -> None:
         n: MultiNotifier[Any] = MultiNotifier([(later(number), [number]) for number in range(size)])
         n.notify_at(NOON, token)
         owners: list[Any] = [token]
-        # Through the boxes, and the list in them.
-        for _ in range(3):
+        # Through the boxes, the list in them, and a block in that.
+        for _ in range(4):
             owners = gc.get_referrers(*owners)
         assert any(owner is n for owner in owners)
 

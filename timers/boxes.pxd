@@ -1,12 +1,18 @@
 # cython: language_level=3
-"""Boxes: where the tokens lie that the tree does not hold itself (see tokens.pxd), one list for each notifier.
+"""Boxes: where the tokens lie that the tree does not hold itself (see tokens.pxd), those of each notifier in blocks.
 
-The collector sees the list; a deep copy has the same tree, and other objects in boxes of the same numbers. So what is
-in the boxes is all that the collector must walk and that a deep copy must copy.
+    blocks   [ - ][ b1 ][ b2 ]      b1  tuple of 64 tokens, None where a box is free
+    rows     [ - ][ r1 ][ r2 ]      r1  which boxes of b1 are in use, and which of these are loose
 
-A box that is given back waits on a stack, which has room for all boxes before they are needed: giving back cannot fail.
+The collector sees the blocks. Tokens are *fixed* or *loose* (keeping.pxd). A block without loose ones is shared by copies, and costs a deep copy nothing.
 
-Where tokens are the keys of `Deadlines`, their table (keys.pxd) lies here too, with the hashes of those in boxes.
+Invariants (`check_boxes` verifies each by name):
+  private    a block with a loose token is the notifier's own: made by it, and since then not shared. Only such a
+             block is written to. What is taken from another stays there too, for as long as there is that block
+  bare       a free box of an own block holds None
+  ready      counts the free boxes of own blocks; every block with a free box is on the stack of its kind, once
+
+Where tokens are the keys of `Deadlines`, their table (keys.pxd) lies here too, with the hash of each key in a box.
 """
 
 from cpython.object cimport PyObject
@@ -17,37 +23,60 @@ from timers.keys cimport Keys
 cdef extern from "Python.h":
     ctypedef struct PyListObject:
         PyObject **ob_item
+    ctypedef struct PyTupleObject:
+        PyObject **ob_item
     Py_ssize_t PyList_GET_SIZE(object list) noexcept
 
+cdef enum:
+    BLOCK = 64
+    BLOCK_BITS = 6
+
+cdef struct Row:
+    uint64_t used       # one bit a box
+    uint64_t loose
+    uint32_t next       # the next row of the same stack, 0 after the last
+    bint own
+
 cdef class Boxes:
-    cdef list items         # None in those that are free; the first is never used
-    cdef uint32_t *free     # the numbers of the free ones
-    cdef uint32_t waiting   # how many these are
+    cdef list blocks        # the first is None, and its boxes are never used
+    cdef Row *rows
+    cdef uint32_t count     # of rows
     cdef uint32_t room      # for so many
+    cdef uint32_t open      # a stack of own blocks with free boxes
+    cdef uint32_t shared    # and one of those that are not own
+    cdef size_t ready
+    cdef size_t used        # boxes in use,
+    cdef size_t loose       # and how many of them hold a loose token
     cdef uint64_t serial    # no two have the same, and none has 0
     cdef bint keyed         # the tokens are keys
     cdef Keys keys
     cdef uint64_t *hashes   # by box
 
 
-# Whether a token may lie in the tree itself.
-cdef bint is_plain(object token) noexcept
-
-# Put a token into a box, and the hash of a key beside it; answers the number of the box.
-cdef size_t put_in_box(Boxes boxes, object token, uint64_t hash) except 0
+# See to it that so many tokens can be put. May let in foreign code.
+cdef int make_room(Boxes boxes, size_t wanted) except -1
+# Put a token into a box, for which there is room, and the hash of a key beside it; answers the number of the box.
+cdef size_t put_in_box(Boxes boxes, object token, bint loose, uint64_t hash) noexcept
 # Move it out, with its reference.
 cdef PyObject *take_from_box(Boxes boxes, size_t box) noexcept
+# Put another token in the place of a loose one.
+cdef int replace_in_box(Boxes boxes, size_t box, object token) except -1
+# Once it is filled, no foreign code runs.
 cdef Boxes copy_boxes(Boxes boxes)
+# Whether nothing is in use, of more than one is likely to need soon; then they may be given back.
+cdef bint are_spent(Boxes boxes) noexcept
+cdef void empty_boxes(Boxes boxes) noexcept
 cdef size_t boxes_memory(Boxes boxes) except 0
+cdef int check_boxes(Boxes boxes) except -1
+
+
+cdef inline PyObject *item_of(PyObject **blocks, size_t box) noexcept nogil:
+    return (<PyTupleObject *>blocks[box >> BLOCK_BITS]).ob_item[box & (BLOCK - 1)]
 
 
 cdef inline PyObject *peek_in_box(Boxes boxes, size_t box) noexcept:
     """What lies in a box, a borrowed reference."""
     # The collector may have cleared the list.
-    if <Py_ssize_t>box >= PyList_GET_SIZE(boxes.items):
+    if <Py_ssize_t>(box >> BLOCK_BITS) >= PyList_GET_SIZE(boxes.blocks):
         return <PyObject *>None
-    return (<PyListObject *>boxes.items).ob_item[box]
-
-
-cdef inline size_t in_use(Boxes boxes) noexcept:
-    return PyList_GET_SIZE(boxes.items) - 1 - boxes.waiting
+    return item_of((<PyListObject *>boxes.blocks).ob_item, box)

@@ -1,12 +1,12 @@
 """Boxes for tokens: see boxes.pxd."""
 
 cimport cython
-from cpython.datetime cimport date, datetime, datetime_tzinfo, get_utc, import_datetime, timedelta
-from cpython.mem cimport PyMem_Free, PyMem_Realloc
-from cpython.object cimport Py_TYPE
+from cpython.mem cimport PyMem_Free, PyMem_Malloc, PyMem_Realloc
 from cpython.ref cimport Py_DECREF, Py_INCREF
-from libc.string cimport memcpy
+from cpython.tuple cimport PyTuple_New
+from libc.string cimport memcpy, memset
 
+from timers.bits cimport low_bit, prefetch
 from timers.keys cimport copy_keys, free_keys, keys_memory
 
 import sys
@@ -14,6 +14,8 @@ import sys
 cdef extern from "Python.h":
     int PyList_SetSlice(object list, Py_ssize_t low, Py_ssize_t high, void *items)
     void PyErr_Clear() noexcept
+    bint PyObject_GC_IsTracked(PyObject *thing) noexcept
+    void PyObject_GC_Track(PyObject *thing) noexcept
 
 cdef extern from *:
     """
@@ -29,39 +31,11 @@ cdef extern from *:
     """
     uint64_t timers_next_serial() noexcept
 
-import_datetime()
-
 cdef enum:
-    # How deep, and through how many parts, a tuple is looked.
-    DEPTH = 8
-    PARTS = 100
-    # Boxes that are all free are given back, if they are more.
-    MANY = 64
+    # How often foreign code may change boxes while they are copied.
+    ATTEMPTS = 100
 
-
-cdef bint is_plain(object token) noexcept:
-    cdef int parts = PARTS
-    return is_plain_part(token, DEPTH, &parts)
-
-
-cdef bint is_plain_part(object token, int depth, int *parts) noexcept:
-    cdef PyObject *kind = <PyObject *>Py_TYPE(token)
-    parts[0] -= 1
-    if parts[0] < 0:
-        return False
-    if (kind is <PyObject *>str or kind is <PyObject *>int or kind is <PyObject *>bytes or token is None
-            or kind is <PyObject *>float or kind is <PyObject *>bool or kind is <PyObject *>complex
-            or kind is <PyObject *>date or kind is <PyObject *>timedelta):
-        return True
-    if kind is <PyObject *>tuple and depth:
-        for part in <tuple>token:
-            if not is_plain_part(part, depth - 1, parts):
-                return False
-        return True
-    if kind is <PyObject *>datetime:
-        zone = datetime_tzinfo(token)
-        return zone is None or zone is get_utc()
-    return False
+cdef uint64_t FULL = <uint64_t>-1
 
 
 # Clearing the list breaks every cycle.
@@ -69,47 +43,116 @@ cdef bint is_plain_part(object token, int depth, int *parts) noexcept:
 @cython.auto_pickle(False)
 cdef class Boxes:
     def __cinit__(self):
-        self.items = [None]
+        self.blocks = [None]
         self.serial = timers_next_serial()
+        self.rows = <Row *>PyMem_Malloc(sizeof(Row))
+        if self.rows is NULL:
+            raise MemoryError
+        memset(self.rows, 0, sizeof(Row))
+        self.rows[0].used = FULL
+        self.count = self.room = 1
 
     def __dealloc__(self):
-        PyMem_Free(self.free)
+        PyMem_Free(self.rows)
         PyMem_Free(self.hashes)
         free_keys(&self.keys)
 
 
-cdef size_t put_in_box(Boxes boxes, object token, uint64_t hash) except 0:
-    cdef size_t box = PyList_GET_SIZE(boxes.items)
-    if boxes.waiting:
-        boxes.waiting -= 1
-        box = boxes.free[boxes.waiting]
-        if boxes.keyed:
-            boxes.hashes[box] = hash
-        # What was there is None.
-        Py_INCREF(token)
-        (<PyListObject *>boxes.items).ob_item[box] = <PyObject *>token
+cdef inline PyTupleObject *block_at(Boxes boxes, uint32_t number) noexcept:
+    return <PyTupleObject *>(<PyListObject *>boxes.blocks).ob_item[number]
+
+
+cdef inline int free_boxes(uint64_t used) noexcept:
+    cdef int count = 0
+    used = ~used
+    while used:
+        used &= used - 1
+        count += 1
+    return count
+
+
+cdef tuple new_block():
+    cdef tuple block = PyTuple_New(BLOCK)
+    cdef int place
+    for place in range(BLOCK):
+        Py_INCREF(None)
+        (<PyTupleObject *>block).ob_item[place] = <PyObject *>None
+    return block
+
+
+cdef void fill_block(PyTupleObject *block, PyTupleObject *old, uint64_t used) noexcept:
+    """Put what is used of the old block into an empty one."""
+    cdef int place
+    while used:
+        place = low_bit(used)
+        used &= used - 1
+        Py_INCREF(<object>old.ob_item[place])
+        block.ob_item[place] = old.ob_item[place]
         Py_DECREF(None)
-        return box
-    if box >= <uint32_t>-1:
-        raise MemoryError
-    if box >= boxes.room:
-        widen(boxes, <uint32_t>(2 * box + 2))
-    items = boxes.items
-    items.append(token)
-    if boxes.keyed:
-        boxes.hashes[box] = hash
-    return box
+
+
+cdef inline void push_row(Boxes boxes, uint32_t number) noexcept:
+    """Of a row with a free box."""
+    if boxes.rows[number].own:
+        boxes.rows[number].next = boxes.open
+        boxes.open = number
+    else:
+        boxes.rows[number].next = boxes.shared
+        boxes.shared = number
+
+
+cdef void sort_rows(Boxes boxes) noexcept:
+    """Make the stacks anew."""
+    cdef uint32_t number
+    boxes.open = boxes.shared = 0
+    boxes.ready = 0
+    for number in range(boxes.count - 1, 0, -1):
+        if boxes.rows[number].used != FULL:
+            push_row(boxes, number)
+            if boxes.rows[number].own:
+                boxes.ready += free_boxes(boxes.rows[number].used)
+
+
+cdef int make_room(Boxes boxes, size_t wanted) except -1:
+    cdef tuple block
+    while boxes.ready < wanted:
+        block = new_block()
+        # Making it may have let in foreign code.
+        if boxes.ready < wanted:
+            if PyList_GET_SIZE(boxes.blocks) != boxes.count:
+                raise RuntimeError("the collector has cleared this notifier")
+            if boxes.shared:
+                own_block(boxes, block)
+            else:
+                append_block(boxes, block)
+    return 0
+
+
+cdef int own_block(Boxes boxes, tuple block) except -1:
+    """Put an own block in the place of a shared one with a free box. What the old one alone held goes last."""
+    cdef uint32_t number = boxes.shared
+    cdef Row *row = &boxes.rows[number]
+    cdef list blocks = boxes.blocks
+    old = blocks[number]
+    if row.used:
+        fill_block(<PyTupleObject *>block, <PyTupleObject *>old, row.used)
+    blocks[number] = block
+    boxes.shared = row.next
+    row.own = True
+    push_row(boxes, number)
+    boxes.ready += free_boxes(row.used)
+    return 0
 
 
 cdef int widen(Boxes boxes, uint32_t room) except -1:
-    """Make room to give back all of so many boxes."""
-    cdef uint32_t *free = <uint32_t *>PyMem_Realloc(boxes.free, room * sizeof(uint32_t))
+    """Make room for so many rows."""
+    cdef Row *rows = <Row *>PyMem_Realloc(boxes.rows, room * sizeof(Row))
     cdef uint64_t *hashes
-    if free is NULL:
+    if rows is NULL:
         raise MemoryError
-    boxes.free = free
+    boxes.rows = rows
     if boxes.keyed:
-        hashes = <uint64_t *>PyMem_Realloc(boxes.hashes, room * sizeof(uint64_t))
+        hashes = <uint64_t *>PyMem_Realloc(boxes.hashes, room * BLOCK * sizeof(uint64_t))
         if hashes is NULL:
             raise MemoryError
         boxes.hashes = hashes
@@ -117,45 +160,202 @@ cdef int widen(Boxes boxes, uint32_t room) except -1:
     return 0
 
 
+cdef int append_block(Boxes boxes, tuple block) except -1:
+    cdef list blocks = boxes.blocks
+    if boxes.count == boxes.room:
+        # The number of a box is one bit shorter than a word, and that of a row fits its type.
+        if boxes.count >= <uint32_t>1 << 30:
+            raise MemoryError
+        widen(boxes, boxes.room + (boxes.room >> 1) + 1)
+    blocks.append(block)
+    boxes.rows[boxes.count].used = boxes.rows[boxes.count].loose = 0
+    boxes.rows[boxes.count].own = True
+    push_row(boxes, boxes.count)
+    boxes.count += 1
+    boxes.ready += BLOCK
+    return 0
+
+
+cdef inline void see(PyTupleObject *block) noexcept:
+    """The collector turns from tuples in which it finds nothing."""
+    if not PyObject_GC_IsTracked(<PyObject *>block):
+        PyObject_GC_Track(<PyObject *>block)
+
+
+cdef size_t put_in_box(Boxes boxes, object token, bint loose, uint64_t hash) noexcept:
+    cdef uint32_t number = boxes.open
+    cdef Row *row = &boxes.rows[number]
+    cdef PyTupleObject *block = block_at(boxes, number)
+    cdef int place = low_bit(~row.used)
+    Py_INCREF(token)
+    block.ob_item[place] = <PyObject *>token
+    Py_DECREF(None)
+    see(block)
+    row.used |= <uint64_t>1 << place
+    row.loose |= <uint64_t>loose << place
+    boxes.loose += loose
+    boxes.used += 1
+    boxes.ready -= 1
+    if row.used == FULL:
+        boxes.open = row.next
+    if boxes.keyed:
+        boxes.hashes[(<size_t>number << BLOCK_BITS) + place] = hash
+    return (<size_t>number << BLOCK_BITS) + place
+
+
 cdef PyObject *take_from_box(Boxes boxes, size_t box) noexcept:
+    cdef uint32_t number = <uint32_t>(box >> BLOCK_BITS)
+    cdef int place = box & (BLOCK - 1)
+    cdef Row *row = &boxes.rows[number]
     cdef PyObject *token = peek_in_box(boxes, box)
-    Py_INCREF(None)
-    if <Py_ssize_t>box >= PyList_GET_SIZE(boxes.items):
-        return token
-    (<PyListObject *>boxes.items).ob_item[box] = <PyObject *>None
-    boxes.free[boxes.waiting] = <uint32_t>box
-    boxes.waiting += 1
-    if not in_use(boxes) and boxes.waiting > MANY:
-        # Give back the memory, if there is memory to do so.
-        if PyList_SetSlice(boxes.items, 1, PyList_GET_SIZE(boxes.items), NULL) < 0:
-            PyErr_Clear()
-        else:
-            PyMem_Free(boxes.free)
-            PyMem_Free(boxes.hashes)
-            boxes.free = NULL
-            boxes.hashes = NULL
-            boxes.waiting = boxes.room = 0
+    if row.used == FULL:
+        push_row(boxes, number)
+    boxes.loose -= row.loose >> place & 1
+    row.used &= ~(<uint64_t>1 << place)
+    row.loose &= ~(<uint64_t>1 << place)
+    boxes.used -= 1
+    boxes.ready += row.own
+    if row.own and <Py_ssize_t>number < PyList_GET_SIZE(boxes.blocks):
+        # Moved, and not looked at: it may be far away.
+        block_at(boxes, number).ob_item[place] = <PyObject *>None
+        Py_INCREF(None)
+    else:
+        Py_INCREF(<object>token)
     return token
 
 
+cdef int replace_in_box(Boxes boxes, size_t box, object token) except -1:
+    cdef uint32_t number = <uint32_t>(box >> BLOCK_BITS)
+    cdef PyTupleObject *block
+    cdef PyObject *old
+    if <Py_ssize_t>number < PyList_GET_SIZE(boxes.blocks):
+        block = block_at(boxes, number)
+        old = block.ob_item[box & (BLOCK - 1)]
+        Py_INCREF(token)
+        block.ob_item[box & (BLOCK - 1)] = <PyObject *>token
+        see(block)
+        Py_DECREF(<object>old)
+    return 0
+
+
+cdef uint32_t loose_rows(Boxes boxes) noexcept:
+    cdef uint32_t count = 0
+    cdef uint32_t number
+    if boxes.loose:
+        for number in range(boxes.count):
+            count += boxes.rows[number].loose != 0
+    return count
+
+
 cdef Boxes copy_boxes(Boxes boxes):
-    cdef Boxes twin = Boxes.__new__(Boxes)
-    # The last that may let foreign code in, before it copies.
-    items = boxes.items
-    twin.items = items[:]
-    twin.keyed = boxes.keyed
-    if boxes.room:
-        widen(twin, boxes.room)
-        memcpy(twin.free, boxes.free, boxes.waiting * sizeof(uint32_t))
-        if boxes.keyed:
-            memcpy(twin.hashes, boxes.hashes, boxes.room * sizeof(uint64_t))
-    twin.waiting = boxes.waiting
+    cdef Boxes twin
+    cdef list blocks
+    cdef list fresh = []
+    cdef uint32_t number, loose
+    for _ in range(ATTEMPTS):
+        twin = Boxes.__new__(Boxes)
+        twin.keyed = boxes.keyed
+        blocks = boxes.blocks
+        for number in range(<uint32_t>PyList_GET_SIZE(blocks)):
+            prefetch((<PyListObject *>blocks).ob_item[number])
+        blocks = blocks[:]
+        loose = loose_rows(boxes)
+        while len(fresh) < <Py_ssize_t>loose:
+            fresh.append(new_block())
+        widen(twin, boxes.count)
+        # All this may have let in foreign code; what follows does not, and wants no memory.
+        loose = loose_rows(boxes)
+        if <Py_ssize_t>loose <= PyList_GET_SIZE(fresh) and same_blocks(boxes, blocks):
+            break
+    else:
+        raise RuntimeError("the notifier is changed again and again from inside this call")
     if copy_keys(&boxes.keys, &twin.keys) < 0:
         raise MemoryError
+    memcpy(twin.rows, boxes.rows, boxes.count * sizeof(Row))
+    if boxes.keyed:
+        memcpy(twin.hashes + BLOCK, boxes.hashes + BLOCK, (boxes.count - 1) * BLOCK * sizeof(uint64_t))
+    for number in range(1, boxes.count):
+        if boxes.rows[number].loose:
+            loose -= 1
+            block = fresh[loose]
+            fill_block(<PyTupleObject *>block, block_at(boxes, number), twin.rows[number].used)
+            blocks[number] = block
+            twin.rows[number].own = True
+        else:
+            boxes.rows[number].own = twin.rows[number].own = False
+            if not twin.rows[number].used:
+                blocks[number] = None
+    twin.blocks = blocks
+    twin.count = boxes.count
+    twin.used = boxes.used
+    twin.loose = boxes.loose
+    sort_rows(boxes)
+    sort_rows(twin)
     return twin
 
 
+cdef bint same_blocks(Boxes boxes, list blocks) noexcept:
+    cdef Py_ssize_t number
+    if PyList_GET_SIZE(boxes.blocks) != PyList_GET_SIZE(blocks) or PyList_GET_SIZE(blocks) != boxes.count:
+        return False
+    for number in range(boxes.count):
+        if (<PyListObject *>boxes.blocks).ob_item[number] is not (<PyListObject *>blocks).ob_item[number]:
+            return False
+    return True
+
+
+cdef bint are_spent(Boxes boxes) noexcept:
+    return not boxes.used and (boxes.count > 2 or (boxes.count == 2 and not boxes.rows[1].own))
+
+
+cdef void empty_boxes(Boxes boxes) noexcept:
+    cdef uint32_t count = boxes.count
+    boxes.count = 1
+    sort_rows(boxes)
+    # What the blocks still held may let in foreign code, which finds no box.
+    if PyList_SetSlice(boxes.blocks, 1, PyList_GET_SIZE(boxes.blocks), NULL) < 0:
+        PyErr_Clear()
+        boxes.count = count
+        sort_rows(boxes)
+
+
 cdef size_t boxes_memory(Boxes boxes) except 0:
-    items = boxes.items
-    cdef size_t of_one = sizeof(uint32_t) + (sizeof(uint64_t) if boxes.keyed else 0)
-    return sys.getsizeof(boxes) + sys.getsizeof(items) + boxes.room * of_one + keys_memory(&boxes.keys)
+    cdef list blocks = boxes.blocks
+    cdef size_t size = sys.getsizeof(boxes) + sys.getsizeof(blocks) + boxes.room * sizeof(Row)
+    if boxes.keyed:
+        size += boxes.room * BLOCK * sizeof(uint64_t) + keys_memory(&boxes.keys)
+    for block in blocks:
+        if block is not None:
+            size += sys.getsizeof(block)
+    return size
+
+
+cdef int check_boxes(Boxes boxes) except -1:
+    cdef list blocks = boxes.blocks
+    cdef size_t used = 0
+    cdef size_t loose = 0
+    cdef size_t ready = 0
+    cdef size_t stacked = 0
+    cdef size_t spare = 0
+    cdef uint32_t number
+    cdef int place
+    cdef Row *row
+    for number in range(1, boxes.count):
+        row = &boxes.rows[number]
+        used += BLOCK - free_boxes(row.used)
+        loose += BLOCK - free_boxes(row.loose)
+        spare += row.used != FULL
+        assert not row.loose or row.own, "private: a block that is shared holds a loose token"
+        assert row.loose & ~row.used == 0, "private: a free box is loose"
+        if row.own:
+            ready += free_boxes(row.used)
+            for place in range(BLOCK):
+                assert row.used >> place & 1 or (<tuple>blocks[number])[place] is None, "bare: a free box holds a token"
+    for number in (boxes.open, boxes.shared):
+        while number and stacked <= spare:
+            assert boxes.rows[number].used != FULL, "ready: a stack has a block without a free box"
+            stacked += 1
+            number = boxes.rows[number].next
+    assert (used, loose) == (boxes.used, boxes.loose), "boxes: more or fewer are in use than they say"
+    assert ready == boxes.ready and stacked == spare, "ready: more or fewer boxes are free than they say"
+    return 0

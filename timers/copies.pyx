@@ -1,9 +1,10 @@
 """Copies: see copies.pxd."""
 
 cimport cython
-from cpython.list cimport PyList_GET_SIZE
+from libc.stdint cimport uint32_t, uint64_t
 
-from timers.boxes cimport Boxes
+from timers.bits cimport low_bit
+from timers.boxes cimport BLOCK_BITS, Boxes, peek_in_box, replace_in_box
 from timers.timerset cimport TimerSet, copy_into, exchange
 
 import copy
@@ -92,6 +93,7 @@ cdef TimerSet copy_of(TimerSet self, TimerSet twin):
 cdef TimerSet deepcopy_of(TimerSet self, TimerSet twin, memo):
     cdef TimerSet fresh = TimerSet.__new__(TimerSet)
     cdef bint is_subclass = twin is None
+    cdef Boxes boxes
     function = arguments = attributes = None
     if is_subclass:
         function, arguments = recipe(self)
@@ -100,21 +102,24 @@ cdef TimerSet deepcopy_of(TimerSet self, TimerSet twin, memo):
     if is_subclass:
         twin = anew(self, function, (arguments[0], *deepcopy(arguments[1:], memo)))
     memo[id(self)] = twin
-    if fresh.boxes is not None:
-        copy_tokens(fresh.boxes, memo)
+    boxes = fresh.boxes
+    if boxes is not None and boxes.loose:
+        copy_tokens(boxes, memo)
     if is_subclass:
         set_attributes(twin, deepcopy(attributes, memo))
     return hand_over(twin, fresh)
 
 
 cdef int copy_tokens(Boxes boxes, memo) except -1:
-    """Put copies into the boxes, which nobody else has seen."""
-    cdef list items = boxes.items
-    cdef Py_ssize_t box
-    for box in range(1, PyList_GET_SIZE(items)):
-        token = items[box]
-        if token is not None:
-            token = deepcopy(token, memo)
-            if box < PyList_GET_SIZE(items):
-                items[box] = token
+    """Put copies in the place of loose tokens, into boxes that nobody else has seen."""
+    cdef uint32_t number
+    cdef uint64_t loose
+    cdef size_t box
+    for number in range(boxes.count):
+        loose = boxes.rows[number].loose
+        while loose:
+            box = (<size_t>number << BLOCK_BITS) + low_bit(loose)
+            loose &= loose - 1
+            token = <object>peek_in_box(boxes, box)
+            replace_in_box(boxes, box, deepcopy(token, memo))
     return 0

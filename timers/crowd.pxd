@@ -84,8 +84,8 @@ cdef enum:
     ASK = -2
     STARVED = -3
 
-# The position of the oldest timer with this very token, or else of the oldest with an equal one. `boxes`: where
-# boxed tokens lie; `serial`: which boxes these are. Runs no foreign code. The crowd is the caller's own.
+# The position of the oldest timer with this very token, or else of the oldest with an equal one. `boxes`: the
+# blocks where boxed tokens lie; `serial`: which boxes these are. Runs no foreign code. The crowd is the caller's own.
 cdef int64_t crowd_find(Crowd *crowd, PyObject *token, PyObject **boxes, uint64_t serial) except STARVED
 # Move out the word at a position; a crowd that has none left must be left.
 cdef int crowd_remove(Crowd *crowd, size_t position, size_t *word) noexcept nogil

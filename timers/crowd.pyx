@@ -7,6 +7,7 @@ from libc.string cimport memcpy, memmove, memset
 from timers.bits cimport (
     PyMem_Calloc, PyMem_Free, PyMem_Malloc, PyMem_Realloc, high_bit, join_owners, leave_owner, owners_of,
 )
+from timers.boxes cimport item_of
 from timers.bucket cimport bucket_count, leave_bucket
 from timers.tokens cimport NOBODY, box_of, is_boxed, timers_drop, timers_keep
 
@@ -400,7 +401,7 @@ cdef int make_table(Index *index, Table *table) noexcept nogil:
 
 
 cdef inline PyObject *token_of(size_t word, PyObject **boxes) noexcept nogil:
-    return boxes[box_of(word)] if is_boxed(word) else <PyObject *>word
+    return item_of(boxes, box_of(word)) if is_boxed(word) else <PyObject *>word
 
 
 cdef inline uint32_t identity_hash(PyObject *token) noexcept nogil:

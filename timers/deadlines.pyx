@@ -6,9 +6,10 @@ from cpython.datetime cimport import_datetime
 from cpython.object cimport PyObject, PyObject_Hash, PyObject_RichCompareBool, Py_EQ
 from libc.stdint cimport uint8_t, uint64_t
 
-from timers.boxes cimport in_use, is_plain
+from timers.boxes cimport Boxes
 from timers.copies cimport set_attributes
 from timers.face cimport Face
+from timers.keeping cimport FIXED, IN_TREE, Keeping, keeping_of
 from timers.keys cimport (
     Entry, Keys, after, entry_at, home_of, insert_key, make_room, own_entry, own_run, remove_key, shrink,
 )
@@ -16,8 +17,8 @@ from timers.pending cimport ITEMS, TIMES, TOKENS, iterate
 from timers.state cimport thaw
 from timers.timerqueue cimport Spot, remove_at_spot
 from timers.timerset cimport (
-    ATTEMPTS, TimerSet, add_boxed, add_plain, check_kind, copy_into, exchange, fresh_for, locate, make_keyed,
-    note_removal, release, restless_error, shift, take_items, token_of,
+    ATTEMPTS, TimerSet, add_boxed, add_plain, check_kind, copy_into, exchange, fresh_for, give_back_boxes, locate,
+    make_boxes, make_keyed, note_removal, release, restless_error, shift, take_items, token_of,
 )
 from timers.times cimport read_time, write_time
 
@@ -221,7 +222,8 @@ in which they were set. Setting, moving, deleting and asking cost O(1), falling 
         return Mapping.__eq__(self, other)
 
     def __deepcopy__(self, memo):
-        if self.boxes is not None and not in_use(self.boxes):
+        cdef Boxes boxes = self.boxes
+        if not boxes.loose:
             return Face.__deepcopy__(self, memo)
         # The copy of a key may have another hash.
         function, arguments, state = self.__reduce_ex__(4)
@@ -297,29 +299,39 @@ cdef inline object time_at(TimerSet self, size_t place):
 
 cdef int set_key(TimerSet self, object key, uint64_t at, uint8_t kind, str name) except -1:
     cdef uint64_t hash = <uint64_t>PyObject_Hash(key)
+    cdef Keeping keeping = IN_TREE if type(key) is str else keeping_of(key)
+    cdef Boxes boxes
     cdef size_t place
-    cdef bint found = find_key(self, key, hash, &place)
+    cdef bint found
+    for _ in range(ATTEMPTS):
+        found = find_key(self, key, hash, &place)
+        boxes = self.boxes
+        if found or keeping == IN_TREE or boxes.ready:
+            break
+        make_boxes(self, 1)
+    else:
+        raise restless_error()
     # From here on no foreign code runs.
     if kind != self.queue.kind:
         check_kind(self, &at, kind, name)
     if found:
         move_at(self, place, at)
     else:
-        add_key(self, key, hash, at)
+        add_key(self, key, hash, at, keeping)
     return 0
 
 
-cdef int add_key(TimerSet self, object key, uint64_t hash, uint64_t deadline) except -1:
+cdef int add_key(TimerSet self, object key, uint64_t hash, uint64_t deadline, Keeping keeping) except -1:
     cdef size_t word
     if make_room(&self.boxes.keys, hash) < 0:
         raise MemoryError
     if deadline < self.queue.next:
         self.soonest = None
-    if is_plain(key):
+    if keeping == IN_TREE:
         add_plain(self, deadline, key)
         word = <size_t><PyObject *>key
     else:
-        word = add_boxed(self, deadline, key, hash)
+        word = add_boxed(self, deadline, key, keeping != FIXED, hash)
     insert_key(&self.boxes.keys, hash, word, deadline)
     self.version += 1
     return 0
@@ -357,6 +369,7 @@ cdef int remove_at(TimerSet self, size_t place) except -1:
     shrink(&self.boxes.keys)
     note_removal(self, next)
     release(self, word)
+    give_back_boxes(self)
     return 0
 
 

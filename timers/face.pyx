@@ -5,7 +5,7 @@ from cpython.datetime cimport import_datetime
 from cpython.object cimport Py_TYPE
 from libc.stdint cimport uint8_t, uint64_t
 
-from timers.boxes cimport boxes_memory
+from timers.boxes cimport Boxes, boxes_memory
 from timers.copies cimport attributes_of, copy_of, deepcopy_of, recipe
 from timers.state cimport freeze
 from timers.timerqueue cimport queue_memory
@@ -138,8 +138,14 @@ cdef class Face(TimerSet):
 
     @cython.critical_section
     def __deepcopy__(self, memo):
+        """An independent one. O(k) for k tokens that are not immutable; a later change costs what it touches.
+
+        Immutable are, by exact type, numbers, strings, bytes, None, dates, times, timezones, UUIDs, functions, types,
+        members of an Enum, and tuples, named tuples and frozensets of these, unless their class says how to copy it.
+        """
         cdef TimerSet twin = empty_like(self)
-        if twin is not None and self.boxes is None:
+        cdef Boxes boxes = self.boxes
+        if twin is not None and (boxes is None or not boxes.loose):
             copy_into(self, twin)
             return twin
         return deepcopy_of(self, twin, memo)

@@ -2,7 +2,9 @@
 
 A state is (version, times, tokens, kind[, attributes]), in due order. `times` are numbers of seven bits a byte, the
 lowest first, the highest bit set where another byte follows: the difference to the time before. Many strings are
-pickled as one, where nothing is shared; then each time is followed by the length of its token.
+pickled as one; then each time is followed by the length of its token. That is smaller and faster for strings that are
+the notifier's alone, and larger where others in the same pickle hold them too, as the pickler writes an object once.
+Who they are cannot be known, but whether there are others: by the count of references.
 
 Version 1 had no such strings; version 2 no numbers: its kind is whether the datetimes are naive. Version 3 is written
 for numbers only; its kind is "float" or "int", and its times are deadlines (times.pxd).
@@ -11,9 +13,13 @@ for numbers only; its kind is "float" or "int", and its times are deadlines (tim
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from cpython.mem cimport PyMem_Calloc, PyMem_Free
+from cpython.object cimport PyObject
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from timers.times cimport AWARE, DAY, FIRST, FLOAT, INT, LAST, NAIVE, fold_float, pack, unpack
+
+cdef extern from "Python.h":
+    Py_ssize_t Py_REFCNT(PyObject *thing) noexcept
 
 cdef uint64_t NEGATIVE_ZERO = ~(<uint64_t>1 << 63)
 
@@ -21,6 +27,11 @@ cdef enum:
     STATE_VERSION = 3
     # From this number on, strings are pickled as one.
     MANY = 64
+    # What the pickler writes for a string besides its bytes, and for one that it has written before, at most.
+    APART = 3
+    AGAIN = 5
+    # Joined they may be so many times larger, if all that others hold were written by them.
+    WORSE = 2
 
 
 cdef inline Py_ssize_t width(uint64_t number) noexcept:
@@ -54,13 +65,16 @@ cdef inline uint64_t read_number(const unsigned char *times, Py_ssize_t size, Py
             return number
 
 
-cdef bint are_distinct_strings(tuple tokens) except -1:
-    """Whether there are many, all are strings, and no object is there twice."""
+cdef bint are_joined(tuple tokens) except -1:
+    """Whether there are many, all are strings, no object is there twice, and few long ones are held by others."""
     cdef size_t count = len(tokens)
     cdef int bits = 1
     cdef size_t place
     cdef void **seen
     cdef bint distinct = True
+    # Bytes, with one for the length of most.
+    cdef size_t joined = 0
+    cdef size_t apart = 0
     if count < MANY or type(tokens[0]) is not str:
         return False
     while count >> (bits - 1):
@@ -77,13 +91,16 @@ cdef bint are_distinct_strings(tuple tokens) except -1:
             distinct = False
             break
         seen[place] = <void *>token
+        joined += len(<str>token) + 1
+        # One reference is the tuple's, one the tree's, and one of this loop.
+        apart += AGAIN if Py_REFCNT(<PyObject *>token) > 3 else len(<str>token) + APART
     PyMem_Free(seen)
-    return distinct
+    return distinct and joined <= WORSE * apart
 
 
 cdef tuple freeze(bytes deadlines, tuple tokens, uint8_t kind):
     cdef const uint64_t *numbers = <const uint64_t *>PyBytes_AS_STRING(deadlines)
-    cdef bint joined = are_distinct_strings(tokens)
+    cdef bint joined = are_joined(tokens)
     cdef bint counted = kind == FLOAT or kind == INT
     cdef Py_ssize_t size = 0
     cdef uint64_t last = 0

@@ -14,8 +14,9 @@ Foreign code (finalisers, `__eq__`, the collector, ...) may call the same timers
 from cpython.object cimport PyObject
 from libc.stdint cimport uint8_t, uint64_t
 
-from timers.boxes cimport Boxes, is_plain, peek_in_box
+from timers.boxes cimport Boxes, peek_in_box
 from timers.bucket cimport Timer
+from timers.keeping cimport FIXED, IN_TREE, Keeping, keeping_of
 from timers.timerqueue cimport Queue, Spot, put
 from timers.tokens cimport box_of, boxed, is_boxed, timers_drop, timers_keep
 
@@ -40,9 +41,10 @@ cdef int check_kind(TimerSet self, uint64_t *deadline, uint8_t kind, str name) e
 
 # ---- In, out, and one of many
 
-cdef int make_boxes(TimerSet self) except -1
-# `hash`: of a key. Answers the word.
-cdef size_t add_boxed(TimerSet self, uint64_t deadline, object token, uint64_t hash) except 0
+# Boxes for so many more tokens. May let in foreign code.
+cdef int make_boxes(TimerSet self, size_t wanted) except -1
+# For which there is a box; `hash`: of a key. Answers the word.
+cdef size_t add_boxed(TimerSet self, uint64_t deadline, object token, bint loose, uint64_t hash) except 0
 # For messages: what a kind of time is called.
 cdef str name_of(uint8_t kind)
 cdef object mix_error(str what, uint8_t kind, str others, uint8_t held)
@@ -61,6 +63,8 @@ cdef int shift(TimerSet self, Spot *spot, object token, uint64_t new_at) except 
 cdef void note_removal(TimerSet self, uint64_t next) noexcept
 # Let go of the token of a word that was taken.
 cdef void release(TimerSet self, size_t word) noexcept
+# After a token was let go: boxes that are not needed any more. What they still held may let in foreign code.
+cdef void give_back_boxes(TimerSet self) noexcept
 
 # ---- The whole
 
@@ -94,17 +98,24 @@ cdef inline int add_plain(TimerSet self, uint64_t deadline, object token) except
 
 cdef inline int add(TimerSet self, uint64_t deadline, uint8_t kind, object token, str name) except -1:
     """Add a timer."""
-    cdef bint plain = type(token) is str or is_plain(token)
-    if not plain and self.boxes is None:
-        make_boxes(self)
+    cdef Keeping keeping = IN_TREE if type(token) is str else keeping_of(token)
+    if keeping != IN_TREE:
+        make_boxes(self, 1)
     # From here on no foreign code runs.
+    return add_as(self, deadline, kind, token, name, keeping)
+
+
+cdef inline int add_as(
+    TimerSet self, uint64_t deadline, uint8_t kind, object token, str name, Keeping keeping
+) except -1:
+    """Add a timer whose token is kept that way; there must be a box, if it needs one."""
     if kind != self.queue.kind:
         check_kind(self, &deadline, kind, name)
     if deadline < self.queue.next:
         self.soonest = None
-    if plain:
+    if keeping == IN_TREE:
         add_plain(self, deadline, token)
     else:
-        add_boxed(self, deadline, token, 0)
+        add_boxed(self, deadline, token, keeping != FIXED, 0)
     self.version += 1
     return 0

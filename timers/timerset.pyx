@@ -3,7 +3,7 @@
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from cpython.datetime cimport import_datetime
-from cpython.list cimport PyList_New
+from cpython.list cimport PyList_GET_SIZE, PyList_New
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from cpython.object cimport PyObject_Hash, PyObject_RichCompareBool, Py_EQ
 from cpython.ref cimport Py_DECREF, Py_INCREF
@@ -11,7 +11,9 @@ from cpython.tuple cimport PyTuple_New
 from libc.stdint cimport int64_t, uint32_t
 
 from timers.bits cimport FREE_THREADED, prefetch
-from timers.boxes cimport PyListObject, copy_boxes, in_use, put_in_box, take_from_box
+from timers.boxes cimport (
+    PyListObject, PyTupleObject, are_spent, check_boxes, copy_boxes, empty_boxes, make_room, put_in_box, take_from_box,
+)
 from timers.crowd cimport ASK, Crowd, crowd_find
 from timers.keys cimport Keys, check_keys, entry_at, has_key, home_of, own_run, place_of, remove_key, shrink
 from timers.timerqueue cimport (
@@ -21,8 +23,6 @@ from timers.timerqueue cimport (
 from timers.times cimport FLOAT, INT, NAIVE, turn_to_float, write_time
 
 cdef extern from "Python.h":
-    ctypedef struct PyTupleObject:
-        PyObject **ob_item
     void PyObject_GC_Track(PyObject *container) noexcept
     void PyObject_GC_UnTrack(PyObject *container) noexcept
 
@@ -73,17 +73,26 @@ cdef int check_kind(TimerSet self, uint64_t *deadline, uint8_t kind, str name) e
 
 # ---- in
 
-cdef int make_boxes(TimerSet self) except -1:
-    boxes = Boxes.__new__(Boxes)
-    # Making them may have let foreign code in, with a token of its own.
-    if self.boxes is None:
-        self.boxes = boxes
-    return 0
+cdef int make_boxes(TimerSet self, size_t wanted) except -1:
+    cdef Boxes boxes
+    for _ in range(ATTEMPTS):
+        if self.boxes is None:
+            boxes = Boxes.__new__(Boxes)
+            # Making them may have let foreign code in, with a token of its own.
+            if self.boxes is None:
+                self.boxes = boxes
+        boxes = self.boxes
+        if boxes.ready >= wanted:
+            return 0
+        # This too: once more, to see whether it is still so.
+        make_room(boxes, wanted)
+    raise restless_error()
 
 
-cdef size_t add_boxed(TimerSet self, uint64_t deadline, object token, uint64_t hash) except 0:
-    cdef size_t box = put_in_box(self.boxes, token, hash)
+cdef size_t add_boxed(TimerSet self, uint64_t deadline, object token, bint loose, uint64_t hash) except 0:
+    cdef size_t box = put_in_box(self.boxes, token, loose, hash)
     if put(&self.queue, deadline, boxed(box)) < 0:
+        # The caller has another reference.
         Py_DECREF(<object>take_from_box(self.boxes, box))
         raise MemoryError
     return boxed(box)
@@ -93,12 +102,21 @@ cdef int add_many(TimerSet self, const uint64_t *deadlines, list tokens, uint8_t
     cdef Py_ssize_t count = len(tokens)
     cdef Py_ssize_t done = 0
     cdef uint64_t deadline
-    if self.boxes is None and not are_plain(tokens):
-        make_boxes(self)
-    # From here on no foreign code runs.
+    # How each is kept; NULL: all in the tree.
+    cdef uint8_t *keepings = NULL
+    if not are_plain(tokens):
+        keepings = <uint8_t *>PyMem_Malloc(count)
+        if keepings is NULL:
+            raise MemoryError
     try:
+        if keepings is not NULL:
+            make_boxes(self, count_boxed(tokens, keepings))
+        # From here on no foreign code runs.
         while done < count:
-            add(self, deadlines[done], kind, tokens[done], "ats")
+            add_as(
+                self, deadlines[done], kind, tokens[done], "ats",
+                IN_TREE if keepings is NULL else <Keeping>keepings[done],
+            )
             done += 1
     except BaseException:
         self.soonest = None
@@ -109,14 +127,26 @@ cdef int add_many(TimerSet self, const uint64_t *deadlines, list tokens, uint8_t
             # The list keeps the tokens alive: no finaliser runs.
             release(self, take_back(&self.queue, deadline))
         raise
+    finally:
+        PyMem_Free(keepings)
     return 0
 
 
 cdef bint are_plain(list tokens) noexcept:
     for token in tokens:
-        if type(token) is not str and not is_plain(token):
+        if type(token) is not str and keeping_of(token) != IN_TREE:
             return False
     return True
+
+
+cdef size_t count_boxed(list tokens, uint8_t *keepings) noexcept:
+    cdef size_t count = 0
+    cdef Py_ssize_t index
+    for index in range(PyList_GET_SIZE(tokens)):
+        token = tokens[index]
+        keepings[index] = IN_TREE if type(token) is str else keeping_of(token)
+        count += keepings[index] != IN_TREE
+    return count
 
 
 # ---- out
@@ -128,6 +158,15 @@ cdef inline PyObject *taken_token(TimerSet self, size_t word) noexcept:
 
 cdef void release(TimerSet self, size_t word) noexcept:
     Py_DECREF(<object>taken_token(self, word))
+
+
+cdef void give_back_boxes(TimerSet self) noexcept:
+    cdef Boxes boxes = self.boxes
+    if boxes is not None and are_spent(boxes):
+        if boxes.keyed:
+            empty_boxes(boxes)
+        else:
+            self.boxes = None
 
 
 cdef inline bint is_due(TimerSet self, uint64_t deadline, size_t most) noexcept:
@@ -184,6 +223,7 @@ cdef list take(TimerSet self, uint64_t now, uint8_t kind, size_t most):
                 words[index] = <size_t>taken_token(self, words[index])
         note_removal(self, next)
         PyObject_GC_Track(<PyObject *>taken)
+        give_back_boxes(self)
         return taken
     raise restless_error()
 
@@ -238,6 +278,7 @@ cdef list take_items(TimerSet self, uint64_t now, uint8_t kind, size_t most):
         for index in range(due.count):
             release(self, words[index])
         PyMem_Free(words)
+        give_back_boxes(self)
         return taken
     raise restless_error()
 
@@ -313,7 +354,7 @@ cdef bint locate(TimerSet self, uint64_t at, uint8_t kind, object token, Spot *s
         if is_crowded(spot):
             position = crowd_find(
                 crowd_at(spot), <PyObject *>token,
-                (<PyListObject *>self.boxes.items).ob_item if self.boxes is not None else NULL,
+                (<PyListObject *>self.boxes.blocks).ob_item if self.boxes is not None else NULL,
                 self.boxes.serial if self.boxes is not None else 0,
             )
             if position != ASK:
@@ -393,6 +434,7 @@ cdef int discard(TimerSet self, Spot *spot) except -1:
         raise MemoryError
     note_removal(self, next)
     release(self, word)
+    give_back_boxes(self)
     return 0
 
 
@@ -533,7 +575,8 @@ cdef void exchange(TimerSet self, TimerSet fresh) noexcept:
 
 cdef int check_timers(TimerSet self) except -1:
     cdef const char *broken = check_queue(&self.queue)
-    cdef size_t held = in_use(self.boxes) if self.boxes is not None else 0
+    cdef Boxes boxes = self.boxes
+    cdef size_t held = boxes.used if boxes is not None else 0
     cdef size_t boxed_words = 0
     cdef size_t unknown = 0
     cdef size_t index
@@ -552,6 +595,8 @@ cdef int check_timers(TimerSet self) except -1:
         broken = check_keys(&self.boxes.keys)
         assert broken is NULL, (<bytes>broken).decode()
         assert not unknown and self.boxes.keys.count == self.queue.count, "keys: they are not those of the timers"
+    if boxes is not None:
+        check_boxes(boxes)
     assert held == boxed_words, "boxes: more or fewer are in use than timers need"
     soonest = self.soonest
     if soonest is not None:

@@ -19,7 +19,7 @@ import sysconfig
 import tempfile
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any, Callable, NamedTuple
 
 from tests import window
 from tests.driver import TODAY, Sub
@@ -59,6 +59,12 @@ class Watched:
         return f"Watched({self.number})"
 
 
+class Fixed(NamedTuple):
+    """A token that copies share, and that the collector sees."""
+
+    number: int
+
+
 def _spread(count: int, span: int, token: Callable[[int], Any]) -> list[tuple[datetime, Any]]:
     return [(later(number * 7919 % span + number % 3 / 1000), token(number)) for number in range(count)]
 
@@ -92,6 +98,11 @@ SHAPES: dict[str, Callable[[], list[Any]]] = {
     **{f"{count} at once": functools.partial(_at_once, count) for count in BRIMS},
     **{f"{count} in a second": functools.partial(_spread, count, 1000, str) for count in BRIMS},
     "objects": lambda: _spread(150, 1000, Watched),
+    # Tokens in boxes: alone in blocks that copies share, and beside such that they must not share.
+    "fixed": lambda: _spread(150, 1000, lambda number: frozenset([number])),
+    "fixed and objects": lambda: _spread(
+        150, 1000, lambda number: Watched(number) if number % 40 == 3 else Fixed(number)
+    ),
     "two objects": lambda: _spread(2, 10, Watched),
     "outliers": lambda: _spread(100, 400, str) + _far(10, str),
     "a heap at its brim": lambda: _spread(100, 400, str) + _far(62, str),

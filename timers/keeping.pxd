@@ -1,0 +1,26 @@
+# cython: language_level=3
+"""How a token is kept: in the tree itself, or in a box (see tokens.pxd), and there fixed or loose.
+
+A token is *fixed* where `copy.deepcopy` gives the very same object, or one that nobody can tell from it: a deep copy
+shares it. All others are *loose*, and copied one by one. What lies in the tree is fixed, and of a type that the collector
+need not see.
+
+How to tell: by exact type, without a question to foreign code.
+  in the tree   str, int, bytes, float, complex, bool, None, date, timedelta; timezone with such an offset and name;
+                time and datetime that are naive or in such a timezone; tuples of these
+  fixed         Decimal, Fraction, UUID (with an int and a SafeUUID); functions, of Python or built in; types, unless
+                `copy` has been told otherwise of their metaclass; members of an Enum whose class leaves copying to Enum
+                (before Python 3.11 also: whose value is immutable); named tuples, which is subclasses of tuple with
+                `_fields`, no room for attributes, and copying left to object; frozenset, frozendict; of the containers
+                those whose parts are all in this table, at most 100 parts and 8 deep
+Classes are asked each time, as they may change; nothing is remembered of them.
+"""
+
+# Where a token is kept.
+cdef enum Keeping:
+    IN_TREE
+    FIXED
+    LOOSE
+
+# The first time that it meets a class of a module that is not always there, it imports that.
+cdef Keeping keeping_of(object token) noexcept

@@ -1,0 +1,249 @@
+"""How a token is kept: see keeping.pxd."""
+
+from cpython.datetime cimport date, datetime, datetime_tzinfo, get_utc, import_datetime, time, time_tzinfo, timedelta
+from cpython.object cimport PyObject, Py_TYPE
+from libc.string cimport strcmp
+
+import builtins
+import copy
+import copyreg
+import datetime as clock
+import enum
+from types import MemberDescriptorType
+
+cdef extern from "structmember.h":
+    ctypedef struct PyMemberDef:
+        Py_ssize_t offset
+
+cdef extern from "Python.h":
+    ctypedef struct PyTypeObject:
+        const char *tp_name
+        Py_ssize_t tp_basicsize
+        Py_ssize_t tp_dictoffset
+        Py_ssize_t tp_weaklistoffset
+        void *tp_getattro
+        void *tp_hash
+        void *tp_finalize
+    ctypedef struct PyMemberDescrObject:
+        PyMemberDef *d_member
+    PyTypeObject PyBaseObject_Type
+    PyTypeObject PyTuple_Type
+    PyTypeObject PyType_Type
+    void *PyObject_GenericGetAttr
+    bint PyType_Check(object thing) noexcept
+    bint PyTuple_Check(object thing) noexcept
+    bint PyFunction_Check(object thing) noexcept
+    bint PyCFunction_CheckExact(object thing) noexcept
+    bint PyType_IsSubtype(PyTypeObject *kind, PyTypeObject *base) noexcept
+    PyObject *_PyType_Lookup(PyTypeObject *kind, object name) noexcept
+    PyObject **_PyObject_GetDictPtr(object thing) noexcept
+    PyObject *PyDict_GetItem(object table, object key) noexcept
+    bint PyDict_Next(PyObject *table, Py_ssize_t *place, PyObject **key, PyObject **value) noexcept
+    Py_ssize_t PyObject_Size(object thing) noexcept
+
+cdef extern from *:
+    """
+    /* As datetime.h does not have it; its size is compared before anything is read. */
+    typedef struct { PyObject_HEAD PyObject *offset; PyObject *name; } timers_timezone;
+    """
+    ctypedef struct timezone_parts "timers_timezone":
+        PyObject *offset
+        PyObject *name
+
+import_datetime()
+
+cdef enum:
+    # How deep, and through how many parts, a container is looked.
+    DEPTH = 8
+    PARTS = 100
+
+cdef object timezone_kind = clock.timezone
+cdef object enum_kind = enum.EnumMeta
+cdef object enum_copies = vars(enum.Enum).get("__deepcopy__")
+cdef object enum_reduces = vars(enum.Enum).get("__reduce_ex__")
+cdef object frozendict_kind = getattr(builtins, "frozendict", None)
+# Those who have told `copy` otherwise.
+cdef dict copiers = getattr(copy, "_deepcopy_dispatch", {})
+cdef dict reducers = copyreg.dispatch_table
+# As the modules may never be needed, they are imported by the first token that looks like one of theirs.
+cdef object decimal_kind = None
+cdef object fraction_kind = None
+cdef object uuid_kind = None
+cdef object safe_kind = None
+cdef Py_ssize_t uuid_int, uuid_safe     # where in a UUID these are
+cdef bint timezone_known = (<PyTypeObject *>timezone_kind).tp_basicsize == sizeof(timezone_parts)
+
+
+cdef Keeping keeping_of(object token) noexcept:
+    cdef int parts = PARTS
+    return keeping_of_part(token, DEPTH, &parts)
+
+
+cdef Keeping keeping_of_part(object token, int depth, int *parts) noexcept:
+    cdef PyObject *kind = <PyObject *>Py_TYPE(token)
+    parts[0] -= 1
+    if parts[0] < 0:
+        return LOOSE
+    if (kind is <PyObject *>str or kind is <PyObject *>int or kind is <PyObject *>bytes or token is None
+            or kind is <PyObject *>float or kind is <PyObject *>bool or kind is <PyObject *>complex
+            or kind is <PyObject *>date or kind is <PyObject *>timedelta):
+        return IN_TREE
+    if kind is <PyObject *>tuple:
+        return keeping_of_items(<tuple>token, depth, parts)
+    if kind is <PyObject *>datetime:
+        return IN_TREE if is_plain_zone(datetime_tzinfo(token)) else LOOSE
+    if kind is <PyObject *>time:
+        return IN_TREE if is_plain_zone(time_tzinfo(token)) else LOOSE
+    if kind is <PyObject *>timezone_kind:
+        return IN_TREE if is_plain_zone(token) else LOOSE
+    return keeping_of_rare(token, <PyTypeObject *>kind, depth, parts)
+
+
+cdef bint is_plain_zone(object zone) noexcept:
+    cdef timezone_parts *held
+    if zone is None or zone is get_utc():
+        return True
+    if not timezone_known or <PyObject *>Py_TYPE(zone) is not <PyObject *>timezone_kind:
+        return False
+    held = <timezone_parts *><PyObject *>zone
+    return (<PyObject *>Py_TYPE(<object>held.offset) is <PyObject *>timedelta
+            and (held.name is NULL or <PyObject *>Py_TYPE(<object>held.name) is <PyObject *>str))
+
+
+cdef Keeping keeping_of_items(tuple token, int depth, int *parts) noexcept:
+    cdef Keeping worst = IN_TREE
+    if not depth:
+        return LOOSE
+    for part in token:
+        worst = max(worst, keeping_of_part(part, depth - 1, parts))
+        if worst == LOOSE:
+            break
+    return worst
+
+
+cdef Keeping keeping_of_rare(object token, PyTypeObject *kind, int depth, int *parts) noexcept:
+    """Of a type that needs a box at least."""
+    cdef Py_ssize_t place = 0
+    cdef Py_ssize_t seen = 0
+    cdef PyObject *key
+    cdef PyObject *value
+    cdef PyTypeObject *meta
+    if PyTuple_Check(token):
+        return max(FIXED, keeping_of_items(<tuple>token, depth, parts)) if is_named_tuple(kind) else LOOSE
+    if PyFunction_Check(token) or PyCFunction_CheckExact(token):
+        return FIXED
+    if PyType_Check(token):
+        return FIXED if kind is &PyType_Type or not is_registered(kind) else LOOSE
+    if kind is <PyTypeObject *>frozenset:
+        if not depth:
+            return LOOSE
+        for part in <frozenset>token:
+            if keeping_of_part(part, depth - 1, parts) == LOOSE:
+                return LOOSE
+        return FIXED
+    if frozendict_kind is not None and kind is <PyTypeObject *>frozendict_kind:
+        if not depth:
+            return LOOSE
+        while PyDict_Next(<PyObject *>token, &place, &key, &value):
+            if (keeping_of_part(<object>key, depth - 1, parts) == LOOSE
+                    or keeping_of_part(<object>value, depth - 1, parts) == LOOSE):
+                return LOOSE
+            seen += 1
+        # Unless `PyDict_Next` knows no such type.
+        return FIXED if seen == PyObject_Size(token) else LOOSE
+    meta = <PyTypeObject *>Py_TYPE(<object><PyObject *>kind)
+    if meta is not &PyType_Type and PyType_IsSubtype(meta, <PyTypeObject *>enum_kind):
+        return FIXED if is_fixed_member(token, kind, depth, parts) else LOOSE
+    return keeping_of_imported(token, kind)
+
+
+cdef bint is_registered(PyTypeObject *kind) noexcept:
+    """Whether the tables of `copy` or `copyreg` say how to copy what is of this very type."""
+    if (<PyTypeObject *>Py_TYPE(<object><PyObject *>kind)).tp_hash is not PyBaseObject_Type.tp_hash:
+        # The question would run its code.
+        return True
+    return (PyDict_GetItem(copiers, <object><PyObject *>kind) is not NULL
+            or PyDict_GetItem(reducers, <object><PyObject *>kind) is not NULL)
+
+
+cdef inline bint is_inherited(PyTypeObject *kind, str name) noexcept:
+    return _PyType_Lookup(kind, name) is _PyType_Lookup(&PyBaseObject_Type, name)
+
+
+cdef bint is_named_tuple(PyTypeObject *kind) noexcept:
+    return (kind.tp_basicsize == PyTuple_Type.tp_basicsize and not kind.tp_dictoffset and not kind.tp_weaklistoffset
+            and kind.tp_getattro is PyObject_GenericGetAttr and kind.tp_finalize is NULL
+            and _PyType_Lookup(kind, "_fields") is not NULL
+            and is_inherited(kind, "__deepcopy__") and is_inherited(kind, "__reduce_ex__")
+            and is_inherited(kind, "__reduce__") and is_inherited(kind, "__getstate__") and not is_registered(kind))
+
+
+cdef bint is_fixed_member(object token, PyTypeObject *kind, int depth, int *parts) noexcept:
+    cdef PyObject **attributes
+    cdef PyObject *value
+    if kind.tp_getattro is not PyObject_GenericGetAttr or is_registered(kind):
+        return False
+    if enum_copies is not None:
+        return _PyType_Lookup(kind, "__deepcopy__") is <PyObject *>enum_copies
+    # The copy is the member of an equal value.
+    if (_PyType_Lookup(kind, "__deepcopy__") is not NULL
+            or _PyType_Lookup(kind, "__reduce_ex__") is not <PyObject *>enum_reduces):
+        return False
+    attributes = _PyObject_GetDictPtr(token)
+    if attributes is NULL or attributes[0] is NULL or not depth:
+        return False
+    value = PyDict_GetItem(<object>attributes[0], "_value_")
+    return value is not NULL and keeping_of_part(<object>value, depth - 1, parts) != LOOSE
+
+
+cdef Keeping keeping_of_imported(object token, PyTypeObject *kind) noexcept:
+    cdef PyObject *held
+    cdef char first = kind.tp_name[0]
+    if first != c"d" and first != c"F" and first != c"U":
+        return LOOSE
+    if strcmp(kind.tp_name, "decimal.Decimal") == 0:
+        if decimal_kind is None:
+            import_kinds("decimal")
+        return FIXED if <PyObject *>kind is <PyObject *>decimal_kind else LOOSE
+    if strcmp(kind.tp_name, "Fraction") == 0:
+        if fraction_kind is None:
+            import_kinds("fractions")
+        return FIXED if <PyObject *>kind is <PyObject *>fraction_kind else LOOSE
+    if strcmp(kind.tp_name, "UUID") == 0:
+        if uuid_kind is None:
+            import_kinds("uuid")
+        if <PyObject *>kind is <PyObject *>uuid_kind:
+            held = (<PyObject **>(<char *><PyObject *>token + uuid_int))[0]
+            if held is NULL or <PyObject *>Py_TYPE(<object>held) is not <PyObject *>int:
+                return LOOSE
+            held = (<PyObject **>(<char *><PyObject *>token + uuid_safe))[0]
+            if held is not NULL and <PyObject *>Py_TYPE(<object>held) is <PyObject *>safe_kind:
+                return FIXED
+    return LOOSE
+
+
+cdef void import_kinds(str name) noexcept:
+    """Get to know the classes of a module; where that fails, they are like any other."""
+    global decimal_kind, fraction_kind, uuid_kind, safe_kind, uuid_int, uuid_safe
+    try:
+        if name == "decimal":
+            from decimal import Decimal
+            decimal_kind = Decimal
+        elif name == "fractions":
+            from fractions import Fraction
+            fraction_kind = Fraction
+        else:
+            from uuid import UUID, SafeUUID
+            uuid_int = slot_of(UUID, "int")
+            uuid_safe = slot_of(UUID, "is_safe")
+            safe_kind = SafeUUID
+            uuid_kind = UUID
+    except Exception:
+        pass
+
+
+cdef Py_ssize_t slot_of(object kind, str name) except -1:
+    slot = vars(kind)[name]
+    if type(slot) is not MemberDescriptorType:
+        raise TypeError
+    return (<PyMemberDescrObject *><PyObject *>slot).d_member.offset
