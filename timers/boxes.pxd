@@ -50,7 +50,7 @@ cdef class Boxes:
     cdef uint64_t serial    # no two have the same, and none has 0
     cdef bint keyed         # the tokens are keys
     cdef Keys keys
-    cdef uint64_t *hashes   # by box
+    cdef uint64_t *hashes   # of keys; the first is that of the first box of the second block
 
 
 # See to it that so many tokens can be put. May let in foreign code.

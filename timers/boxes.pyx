@@ -151,8 +151,8 @@ cdef int widen(Boxes boxes, uint32_t room) except -1:
     if rows is NULL:
         raise MemoryError
     boxes.rows = rows
-    if boxes.keyed:
-        hashes = <uint64_t *>PyMem_Realloc(boxes.hashes, room * BLOCK * sizeof(uint64_t))
+    if boxes.keyed and room > 1:
+        hashes = <uint64_t *>PyMem_Realloc(boxes.hashes, (room - 1) * BLOCK * sizeof(uint64_t))
         if hashes is NULL:
             raise MemoryError
         boxes.hashes = hashes
@@ -199,7 +199,7 @@ cdef size_t put_in_box(Boxes boxes, object token, bint loose, uint64_t hash) noe
     if row.used == FULL:
         boxes.open = row.next
     if boxes.keyed:
-        boxes.hashes[(<size_t>number << BLOCK_BITS) + place] = hash
+        boxes.hashes[(<size_t>number - 1 << BLOCK_BITS) + place] = hash
     return (<size_t>number << BLOCK_BITS) + place
 
 
@@ -272,8 +272,8 @@ cdef Boxes copy_boxes(Boxes boxes):
     if copy_keys(&boxes.keys, &twin.keys) < 0:
         raise MemoryError
     memcpy(twin.rows, boxes.rows, boxes.count * sizeof(Row))
-    if boxes.keyed:
-        memcpy(twin.hashes + BLOCK, boxes.hashes + BLOCK, (boxes.count - 1) * BLOCK * sizeof(uint64_t))
+    if boxes.count > 1 and boxes.keyed:
+        memcpy(twin.hashes, boxes.hashes, (boxes.count - 1) * BLOCK * sizeof(uint64_t))
     for number in range(1, boxes.count):
         if boxes.rows[number].loose:
             loose -= 1
@@ -323,7 +323,7 @@ cdef size_t boxes_memory(Boxes boxes) except 0:
     cdef list blocks = boxes.blocks
     cdef size_t size = sys.getsizeof(boxes) + sys.getsizeof(blocks) + boxes.room * sizeof(Row)
     if boxes.keyed:
-        size += boxes.room * BLOCK * sizeof(uint64_t) + keys_memory(&boxes.keys)
+        size += (boxes.room - 1) * BLOCK * sizeof(uint64_t) + keys_memory(&boxes.keys)
     for block in blocks:
         if block is not None:
             size += sys.getsizeof(block)

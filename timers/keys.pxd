@@ -3,7 +3,7 @@
 
 Open addressing with linear probing (Knuth, The Art of Computer Programming 3, section 6.4, algorithms L and R): an
 entry lies where its hash points, its *home*, or after it without a gap. What is removed leaves none: the entries behind
-it move up. At most two thirds are in use.
+it move up. At most three quarters are in use; growing by a third keeps that above one half.
 
 Entries lie in pages, and pages on shelves. Both count their owners (bits.pxd) and are copied before they are written
 to as long as there are several: a copy of the table costs a count for each shelf, a write beside it a shelf and a page.
@@ -12,7 +12,7 @@ The word of an entry is that of its timer in the tree, to which the reference be
 the table before anybody lets go of it.
 
 Invariants (`check_keys` verifies each by name):
-  keys-counted    there are as many entries as `count` says, and room for half as many again
+  keys-counted    there are as many entries as `count` says, in at most three quarters of the places
   keys-near       no gap lies between the home of an entry and itself
 """
 
@@ -41,7 +41,7 @@ cdef struct Shelf:
 cdef struct Keys:
     Shelf **shelves     # NULL: no keys yet
     size_t count
-    uint32_t bits       # there are 2 ** bits places
+    uint32_t size       # places: 0, fewer than a page has, or so many pages
     bint shared         # there were copies, which may still own some of this
 
 
@@ -51,12 +51,12 @@ cdef void free_keys(Keys *keys) noexcept nogil
 
 # Give the empty `twin` what `keys` has; both share it.
 cdef int copy_keys(Keys *keys, Keys *twin) noexcept nogil
-# Before a change: make what it writes to the table's own. Of an insertion, whatever room it takes; of a removal, all
-# entries that may move up.
+# Before a change: make what it writes to the table's own. Of an insertion at a free place, which may lie elsewhere
+# afterwards, whatever room it takes; of a removal, all entries that may move up.
 cdef int own_entry(Keys *keys, size_t place) noexcept nogil
-cdef int make_room(Keys *keys, uint64_t hash) noexcept nogil
+cdef int make_room(Keys *keys, uint64_t hash, size_t *place) noexcept nogil
 cdef int own_run(Keys *keys, size_t place) noexcept nogil
-cdef void insert_key(Keys *keys, uint64_t hash, size_t word, uint64_t deadline) noexcept nogil
+cdef void insert_key(Keys *keys, size_t place, uint64_t hash, size_t word, uint64_t deadline) noexcept nogil
 cdef void remove_key(Keys *keys, size_t place) noexcept nogil
 # After removals: give back what is too large, if memory allows.
 cdef void shrink(Keys *keys) noexcept nogil
@@ -69,12 +69,13 @@ cdef const char *check_keys(Keys *keys) noexcept nogil
 
 
 cdef inline size_t home_of(Keys *keys, uint64_t hash) noexcept nogil:
-    # Fibonacci hashing: the hashes of ints are the ints.
-    return <size_t>(hash * <uint64_t>0x9E3779B97F4A7C15 >> (64 - keys.bits))
+    # Fibonacci hashing, as the hashes of ints are the ints; then 32 bits are scaled to the size (Lemire 2016).
+    return <size_t>((hash * <uint64_t>0x9E3779B97F4A7C15 >> 32) * keys.size >> 32)
 
 
 cdef inline size_t after(Keys *keys, size_t place) noexcept nogil:
-    return place + 1 & (<size_t>1 << keys.bits) - 1
+    place += 1
+    return place if place < keys.size else 0
 
 
 cdef inline Entry *entry_at(Keys *keys, size_t place) noexcept nogil:

@@ -6,35 +6,39 @@ from timers.bits cimport PyMem_Calloc, PyMem_Free, PyMem_Malloc, join_owners, le
 from timers.bucket cimport Timer
 
 cdef enum:
-    # The least room that is made.
-    LEAST_BITS = 3
+    # The fewest places that are made.
+    LEAST = 8
+    PAGE = 1 << PAGE_BITS
+    SHELF = 1 << SHELF_BITS
 
 
 # ---- pages and shelves
 
 cdef size_t page_size(Keys *keys) noexcept nogil:
-    return sizeof(Page) + ((<size_t>1 << min(keys.bits, <uint32_t>PAGE_BITS)) - 1) * sizeof(Entry)
+    return sizeof(Page) + (min(keys.size, <uint32_t>PAGE) - 1) * sizeof(Entry)
 
 
-cdef uint32_t count_shelves(Keys *keys) noexcept nogil:
-    cdef uint32_t shelf_bits = PAGE_BITS + SHELF_BITS
-    return <uint32_t>1 << (keys.bits - shelf_bits if keys.bits > shelf_bits else 0)
+cdef uint32_t count_pages(Keys *keys) noexcept nogil:
+    return (keys.size - 1) // PAGE + 1
 
 
-cdef uint32_t pages_of_shelf(Keys *keys) noexcept nogil:
-    cdef uint32_t page_bits = PAGE_BITS
-    return <uint32_t>1 << (min(keys.bits - page_bits, <uint32_t>SHELF_BITS) if keys.bits > page_bits else 0)
+cdef uint32_t shelf_room(Keys *keys) noexcept nogil:
+    return min(count_pages(keys), <uint32_t>SHELF)
 
 
 cdef size_t shelf_size(Keys *keys) noexcept nogil:
-    return sizeof(Shelf) + (pages_of_shelf(keys) - 1) * sizeof(Page *)
+    return sizeof(Shelf) + (shelf_room(keys) - 1) * sizeof(Page *)
+
+
+cdef uint32_t count_shelves(Keys *keys) noexcept nogil:
+    return (keys.size - 1) // (PAGE * SHELF) + 1
 
 
 cdef void free_shelf(Keys *keys, Shelf *shelf) noexcept nogil:
     cdef uint32_t index
     if leave_owner(&shelf.owners):
         return
-    for index in range(pages_of_shelf(keys)):
+    for index in range(shelf_room(keys)):
         if shelf.pages[index] is not NULL and not leave_owner(&shelf.pages[index].owners):
             PyMem_Free(shelf.pages[index])
     PyMem_Free(shelf)
@@ -49,7 +53,7 @@ cdef void free_keys(Keys *keys) noexcept nogil:
         PyMem_Free(keys.shelves)
     keys.shelves = NULL
     keys.count = 0
-    keys.bits = 0
+    keys.size = 0
     keys.shared = False
 
 
@@ -67,7 +71,9 @@ cdef Shelf *copy_shelf(Keys *keys, Shelf *shelf) noexcept nogil:
     if twin is NULL:
         return NULL
     twin.owners = 1
-    for index in range(pages_of_shelf(keys)):
+    for index in range(shelf_room(keys)):
+        if shelf.pages[index] is NULL:
+            break
         if join_owners(&shelf.pages[index].owners):
             twin.pages[index] = shelf.pages[index]
         else:
@@ -85,7 +91,7 @@ cdef int copy_keys(Keys *keys, Keys *twin) noexcept nogil:
     twin.shelves = <Shelf **>PyMem_Calloc(count_shelves(keys), sizeof(Shelf *))
     if twin.shelves is NULL:
         return -1
-    twin.bits = keys.bits
+    twin.size = keys.size
     for index in range(count_shelves(keys)):
         if join_owners(&keys.shelves[index].owners):
             twin.shelves[index] = keys.shelves[index]
@@ -128,56 +134,61 @@ cdef int own_entry(Keys *keys, size_t place) noexcept nogil:
 
 # ---- size
 
-cdef int allot(Keys *keys, uint32_t bits) noexcept nogil:
-    """Make an empty table of 2 ** bits places."""
-    cdef uint32_t index, number
-    cdef Shelf *shelf
-    keys.bits = bits
+cdef int allot(Keys *keys, uint32_t size) noexcept nogil:
+    """Make an empty table."""
+    cdef uint32_t number, index
+    cdef Shelf *shelf = NULL
+    keys.size = size
     keys.count = 0
     keys.shared = False
     keys.shelves = <Shelf **>PyMem_Calloc(count_shelves(keys), sizeof(Shelf *))
     if keys.shelves is NULL:
         return -1
-    for index in range(count_shelves(keys)):
-        shelf = keys.shelves[index] = <Shelf *>PyMem_Calloc(1, shelf_size(keys))
-        if shelf is NULL:
-            free_keys(keys)
-            return -1
-        shelf.owners = 1
-        for number in range(pages_of_shelf(keys)):
-            shelf.pages[number] = <Page *>PyMem_Calloc(1, page_size(keys))
-            if shelf.pages[number] is NULL:
+    for number in range(count_pages(keys)):
+        index = number & SHELF - 1
+        if not index:
+            shelf = <Shelf *>PyMem_Calloc(1, shelf_size(keys))
+            if shelf is NULL:
                 free_keys(keys)
                 return -1
-            shelf.pages[number].owners = 1
+            shelf.owners = 1
+            keys.shelves[number >> SHELF_BITS] = shelf
+        shelf.pages[index] = <Page *>PyMem_Calloc(1, page_size(keys))
+        if shelf.pages[index] is NULL:
+            free_keys(keys)
+            return -1
+        shelf.pages[index].owners = 1
     return 0
 
 
-cdef int resize(Keys *keys, uint32_t bits) noexcept nogil:
-    cdef Keys wider
+cdef uint32_t size_for(size_t count) noexcept nogil:
+    """A size of which so many entries use nine sixteenths; 0 if there is none so large."""
+    cdef uint64_t size = max(<uint64_t>LEAST, <uint64_t>count * 16 // 9)
+    if size > PAGE:
+        size = (size + PAGE - 1) // PAGE * PAGE
+    return <uint32_t>size if size <= <uint32_t>-1 else 0
+
+
+cdef int resize(Keys *keys, uint32_t size) noexcept nogil:
+    cdef Keys other
     cdef Entry *entry
     cdef size_t place
-    if allot(&wider, bits) < 0:
+    if not size or allot(&other, size) < 0:
         return -1
-    if keys.shelves is not NULL:
-        for place in range(<size_t>1 << keys.bits):
-            entry = entry_at(keys, place)
-            if entry.word:
-                insert_key(&wider, entry.hash, entry.word, entry.deadline)
+    for place in range(keys.size):
+        entry = entry_at(keys, place)
+        if entry.word:
+            insert_key(&other, free_place(&other, entry.hash), entry.hash, entry.word, entry.deadline)
     free_keys(keys)
-    keys[0] = wider
+    keys[0] = other
     return 0
 
 
 cdef void shrink(Keys *keys) noexcept nogil:
-    cdef uint32_t bits = keys.bits
     if not keys.count:
         free_keys(keys)
-        return
-    while bits > LEAST_BITS and keys.count * 8 < <size_t>1 << bits:
-        bits -= 1
-    if bits < keys.bits:
-        resize(keys, bits)
+    elif keys.size > LEAST and keys.count * 6 < keys.size:
+        resize(keys, size_for(keys.count))
 
 
 # ---- entries
@@ -189,16 +200,17 @@ cdef size_t free_place(Keys *keys, uint64_t hash) noexcept nogil:
     return place
 
 
-cdef int make_room(Keys *keys, uint64_t hash) noexcept nogil:
-    if keys.shelves is NULL:
-        return resize(keys, LEAST_BITS)
-    if 3 * (keys.count + 1) > <size_t>2 << keys.bits:
-        return resize(keys, keys.bits + 1)
-    return own_entry(keys, free_place(keys, hash))
+cdef int make_room(Keys *keys, uint64_t hash, size_t *place) noexcept nogil:
+    if 4 * <uint64_t>(keys.count + 1) > 3 * <uint64_t>keys.size:
+        if resize(keys, size_for(keys.count + 1)) < 0:
+            return -1
+        place[0] = free_place(keys, hash)
+        return 0
+    return own_entry(keys, place[0])
 
 
-cdef void insert_key(Keys *keys, uint64_t hash, size_t word, uint64_t deadline) noexcept nogil:
-    cdef Entry *entry = entry_at(keys, free_place(keys, hash))
+cdef void insert_key(Keys *keys, size_t place, uint64_t hash, size_t word, uint64_t deadline) noexcept nogil:
+    cdef Entry *entry = entry_at(keys, place)
     entry.word = word
     entry.hash = hash
     entry.deadline = deadline
@@ -214,9 +226,13 @@ cdef int own_run(Keys *keys, size_t place) noexcept nogil:
     return 0
 
 
+cdef inline size_t distance(Keys *keys, size_t place, size_t other) noexcept nogil:
+    """How far the other place lies behind, around the end."""
+    return other - place if other >= place else other - place + keys.size
+
+
 cdef void remove_key(Keys *keys, size_t place) noexcept nogil:
     cdef size_t gap = place
-    cdef size_t mask = (<size_t>1 << keys.bits) - 1
     cdef Entry *entry
     while True:
         place = after(keys, place)
@@ -224,7 +240,7 @@ cdef void remove_key(Keys *keys, size_t place) noexcept nogil:
         if not entry.word:
             break
         # One whose home lies behind the gap stays.
-        if (place - home_of(keys, entry.hash) & mask) >= (place - gap & mask):
+        if distance(keys, home_of(keys, entry.hash), place) >= distance(keys, gap, place):
             entry_at(keys, gap)[0] = entry[0]
             gap = place
     entry_at(keys, gap).word = 0
@@ -243,7 +259,7 @@ cdef size_t place_of(Keys *keys, uint64_t hash, size_t word) noexcept nogil:
 cdef size_t keys_memory(Keys *keys) noexcept nogil:
     if keys.shelves is NULL:
         return 0
-    return count_shelves(keys) * (sizeof(Shelf *) + shelf_size(keys) + pages_of_shelf(keys) * page_size(keys))
+    return count_shelves(keys) * (sizeof(Shelf *) + shelf_size(keys)) + count_pages(keys) * page_size(keys)
 
 
 cdef bint has_key(Keys *keys, uint64_t hash, Timer *timer) noexcept nogil:
@@ -265,7 +281,7 @@ cdef const char *check_keys(Keys *keys) noexcept nogil:
         if keys.count:
             return "keys-counted: keys without a table"
         return NULL
-    for place in range(<size_t>1 << keys.bits):
+    for place in range(keys.size):
         if not entry_at(keys, place).word:
             continue
         count += 1
@@ -274,6 +290,6 @@ cdef const char *check_keys(Keys *keys) noexcept nogil:
             if not entry_at(keys, other).word:
                 return "keys-near: a gap before an entry"
             other = after(keys, other)
-    if count != keys.count or 3 * count > <size_t>2 << keys.bits:
+    if count != keys.count or 4 * <uint64_t>count > 3 * <uint64_t>keys.size:
         return "keys-counted: there are more or fewer entries than the table says, or too many for it"
     return NULL

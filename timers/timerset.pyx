@@ -12,7 +12,8 @@ from libc.stdint cimport int64_t, uint32_t
 
 from timers.bits cimport FREE_THREADED, prefetch
 from timers.boxes cimport (
-    PyListObject, PyTupleObject, are_spent, check_boxes, copy_boxes, empty_boxes, make_room, put_in_box, take_from_box,
+    BLOCK, PyListObject, PyTupleObject, are_spent, check_boxes, copy_boxes, empty_boxes, make_room, put_in_box,
+    take_from_box,
 )
 from timers.crowd cimport ASK, Crowd, crowd_find
 from timers.keys cimport Keys, check_keys, entry_at, has_key, home_of, own_run, place_of, remove_key, shrink
@@ -296,7 +297,7 @@ cdef list pairs_of(bytes deadlines, tuple tokens, uint8_t kind, bint keyed):
 
 cdef inline uint64_t hash_of(TimerSet self, size_t word) noexcept:
     """The hash of a key, without foreign code: it was asked before, and that of a plain key is of a built-in type."""
-    return self.boxes.hashes[box_of(word)] if is_boxed(word) else <uint64_t>PyObject_Hash(<object><PyObject *>word)
+    return self.boxes.hashes[box_of(word) - BLOCK] if is_boxed(word) else <uint64_t>PyObject_Hash(<object><PyObject *>word)
 
 
 cdef int own_keys(TimerSet self, size_t count) except -1:
