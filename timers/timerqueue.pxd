@@ -17,6 +17,7 @@ Invariants (`check_queue` verifies each by name, with those of the wheel and the
 
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
+from timers.bits cimport PyMem_Free
 from timers.bucket cimport Chunk, Timer, cut
 from timers.crowd cimport Crowd
 from timers.overflow cimport Heap
@@ -115,13 +116,22 @@ cdef inline uint32_t count_ready(Queue *queue, uint64_t now, size_t most) noexce
         count += 1
     if count >= most:
         count = <uint32_t>most
-    return count if count < chunk.count else 0
+    return count if count < chunk.count or queue.root == <Slot>chunk and queue.heap is NULL else 0
 
 
 cdef inline void take_ready(Queue *queue, uint32_t count, size_t *words) noexcept nogil:
     cdef uint32_t index
     for index in range(count):
         words[index] = queue.ready.timers[index].word
+    if count == queue.ready.count:
+        # All there were.
+        PyMem_Free(queue.ready)
+        queue.root = 0
+        queue.ready = NULL
+        queue.count = 0
+        queue.next = NEVER
+        queue.moves += 1
+        return
     cut(queue.ready, 0, count)
     queue.count -= count
     queue.next = queue.ready.timers[0].deadline
