@@ -33,8 +33,9 @@ class BuildExt(build_ext):
 
 # Later ones know earlier ones.
 ROOMS = (
-    *("arrow", "columns", "keys", "keeping", "boxes", "crowd", "wheel", "timerqueue", "timerset"),
-    *("pending", "copies", "state", "face", "notifier", "deadlines"),
+    *("arrow", "columns", "keys", "keeping", "boxes", "crowd", "index"),
+    *("wheel", "sharing", "cascade", "insertion", "expiry", "removal", "invariants"),
+    *("timerqueue", "timerset", "due", "search", "pending", "copies", "state", "face", "notifier", "deadlines"),
 )
 
 SANITIZERS = {"": None, "address": "address,undefined", "thread": "thread"}

@@ -10,7 +10,8 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
 from timers.boxes cimport BLOCK
 from timers.bucket cimport Chunk, Timer
-from timers.crowd cimport SEGMENT, Crowd, crowd_find
+from timers.crowd cimport SEGMENT, Crowd
+from timers.index cimport crowd_find
 from timers.timerqueue cimport (
     NEVER, Due, Queue, Spot, check_queue, clear_queue, copy_queue, count_ready, find_spot, init_queue, is_crowded,
     next_at_spot, put, queue_memory, read_queue, remove_at_spot, ripen_queue, take_back, take_due, take_ready,

@@ -9,7 +9,7 @@ Only the newest is ever written to, and copied first if it is shared. `before` t
 chunk's, and so where each belongs in an array of all: whoever reads a bucket meets the newest first, and writes each
 chunk to its place.
 
-Invariants (`check` in wheel.pyx verifies each by name):
+Invariants (invariants.pyx verifies each by name):
   no-hole     no chunk is empty or over-full
   counted     `before` is the number of timers in the older chunks
   ordered     a chunk that says so is alone in its bucket, and sorted by deadline, equal ones as inserted

@@ -10,19 +10,14 @@ wanted, its bucket becomes a crowd: the words alone, in segments, from the oldes
 
 A copy of a crowd shares its segments; a segment that is written to becomes the crowd's own.
 
-An *index* is made by the first search, and given back with the crowd: two hash tables of positions, by identity and,
-when that finds nothing, by value. The positions of one key form a ring, from the oldest to the youngest and round; a
-table holds the youngest, so that both ends are at hand. What is gone is unlinked when it is met. An index holds for the
-boxes that it was made with: a crowd may come to another notifier, as a deep copy's.
+One of many is found by an index (index.pxd), which a crowd keeps for as long as its positions stay what they are.
 
-Invariants (`check` in wheel.pyx verifies each by name):
+Invariants (`check_crowd` verifies each by name):
   populated   a crowd holds a timer, and `live` counts those between `start` and `end`
   unbroken    every segment but the last is used to its end
 """
 
-from libc.stdint cimport int64_t, uint16_t, uint32_t, uint64_t
-
-from cpython.object cimport PyObject
+from libc.stdint cimport uint16_t, uint32_t, uint64_t
 
 from timers.bucket cimport Chunk
 
@@ -36,7 +31,23 @@ cdef struct Segment:
     uint16_t capacity
     size_t words[1]     # `capacity` of them
 
-cdef struct Index
+cdef struct Ring:
+    uint32_t hash
+    uint32_t youngest
+
+cdef struct Table:
+    Ring *rings         # 2 ** bits of them, open addressing
+    uint32_t *next      # of each position: the next younger; of the youngest: the oldest
+    size_t done         # positions from here on are not in it yet
+
+# What index.pxd makes; a crowd lets go of it.
+cdef struct Index:
+    size_t room         # for so many positions
+    size_t asked        # tokens that must be asked, of those in `equal`
+    uint64_t serial     # of the boxes that the tokens lie in
+    int bits
+    Table same          # by identity
+    Table equal         # by value: made when a token is not found by identity
 
 cdef struct Crowd:
     uint64_t deadline
@@ -67,25 +78,12 @@ cdef size_t crowd_withdraw(Crowd *crowd) noexcept nogil
 cdef void crowd_take(Crowd *crowd, size_t count, size_t *words) noexcept nogil
 # Of any crowd: its words in order, at most `count`, without references.
 cdef size_t crowd_read(Crowd *crowd, size_t count, size_t *words, size_t stride) noexcept nogil
-
-# ---- one of many
-
-cdef enum Nature:
-    # How a token is told from others: by identity alone; by a built-in type's hash and equality; by code of its own.
-    IDENTITY
-    VALUE
-    OWN
-
-cdef Nature nature_of(PyObject *token) noexcept
-
-cdef enum:
-    NOWHERE = -1
-    # The tokens must be asked one by one.
-    ASK = -2
-    STARVED = -3
-
-# The position of the oldest timer with this very token, or else of the oldest with an equal one. `boxes`: the
-# blocks where boxed tokens lie; `serial`: which boxes these are. Runs no foreign code. The crowd is the caller's own.
-cdef int64_t crowd_find(Crowd *crowd, PyObject *token, PyObject **boxes, uint64_t serial) except STARVED
 # Move out the word at a position; a crowd that has none left must be left.
 cdef int crowd_remove(Crowd *crowd, size_t position, size_t *word) noexcept nogil
+# Close all gaps.
+cdef int compact(Crowd *crowd) noexcept nogil
+cdef void free_index(Index *index) noexcept nogil
+
+
+cdef inline size_t word_at(Crowd *crowd, size_t position) noexcept nogil:
+    return crowd.segments[position // SEGMENT].words[position % SEGMENT]

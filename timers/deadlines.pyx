@@ -8,17 +8,19 @@ from libc.stdint cimport uint8_t, uint64_t
 
 from timers.boxes cimport Boxes
 from timers.copies cimport set_attributes
+from timers.due cimport take_items
 from timers.face cimport Face
 from timers.keeping cimport FIXED, IN_TREE, Keeping, keeping_of
 from timers.keys cimport (
     Entry, Keys, after, entry_at, home_of, insert_key, make_room, own_entry, own_run, remove_key, shrink,
 )
 from timers.pending cimport ITEMS, TIMES, TOKENS, iterate
+from timers.search cimport locate, shift
 from timers.state cimport thaw
 from timers.timerqueue cimport Spot, remove_at_spot
 from timers.timerset cimport (
-    ATTEMPTS, TimerSet, add_boxed, add_plain, check_kind, copy_into, exchange, fresh_for, give_back_boxes, locate,
-    make_boxes, make_keyed, note_removal, release, restless_error, shift, take_items, token_of,
+    ATTEMPTS, TimerSet, add_boxed, add_plain, check_kind, copy_into, exchange, fresh_for, give_back_boxes, make_boxes,
+    make_keyed, note_removal, release, restless_error, token_of,
 )
 from timers.times cimport read_time, write_time
 

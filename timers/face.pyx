@@ -7,9 +7,10 @@ from libc.stdint cimport uint8_t, uint64_t
 
 from timers.boxes cimport Boxes, boxes_memory
 from timers.copies cimport attributes_of, copy_of, deepcopy_of, recipe
+from timers.due cimport take, take_items
 from timers.state cimport freeze
 from timers.timerqueue cimport queue_memory
-from timers.timerset cimport TimerSet, check_timers, copy_into, exchange, fresh_for, is_keyed, survey, take, take_items
+from timers.timerset cimport TimerSet, check_timers, copy_into, exchange, fresh_for, is_keyed, survey
 from timers.times cimport read_time, write_time
 
 import copyreg

@@ -7,11 +7,13 @@ from libc.stdint cimport uint8_t, uint64_t
 
 from timers.columns cimport read_times as read_column, read_tokens
 from timers.copies cimport set_attributes
+from timers.due cimport take
 from timers.face cimport Face
 from timers.pending cimport PAIRS, iterate
+from timers.search cimport discard, locate, move
 from timers.state cimport thaw
 from timers.timerqueue cimport Spot
-from timers.timerset cimport TimerSet, add, add_many, discard, exchange, locate, mix_error, move, take
+from timers.timerset cimport TimerSet, add, add_many, exchange, mix_error
 from timers.times cimport AWARE, FLOAT, INT, Kind, read_time, turn_to_float
 
 import_datetime()

@@ -5,7 +5,7 @@ A binary heap, ordered by deadline and then by insertion, which a number tells. 
 after it, never within: so the queue gives out the heap's early part, the wheel, the heap's late part. It stays small:
 at LIMIT timers the queue puts a coarser wheel on top (timerqueue.pyx) that takes at least half of them.
 
-Invariants (`_check` verifies each by name):
+Invariants (`check_queue` verifies each by name):
   heap-order      no timer of the heap comes before its parent
   heap-outside    no timer of the heap lies within the reach of the wheel
   heap-needed     there is a heap only where there is a wheel

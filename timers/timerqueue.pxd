@@ -20,8 +20,11 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from timers.bits cimport PyMem_Free
 from timers.bucket cimport Chunk, Timer, cut
 from timers.crowd cimport Crowd
+from timers.expiry cimport Ripe
+from timers.insertion cimport insert_quickly
 from timers.overflow cimport Heap
-from timers.wheel cimport Place, Ripe, Slot, insert_quickly
+from timers.removal cimport Place
+from timers.wheel cimport Slot
 
 cdef struct Queue:
     Slot root

@@ -2,17 +2,21 @@
 
 from libc.string cimport memset
 
-from timers.bits cimport PyMem_Free, high_bit
+from timers.bits cimport high_bit
 from timers.bucket cimport CHUNK, bucket_count, is_own, new_chunk
+from timers.cascade cimport allot, split_root
+from timers.crowd cimport SEGMENT
+from timers.expiry cimport BATCH, earliest, highest, read, ripen, take
+from timers.insertion cimport FLOOD, crown, insert_slowly, uncrown
+from timers.invariants cimport check
 from timers.overflow cimport (
     LIMIT, comes_before, copy_heap, free_heap, heap_size, pop, push, reserve, sort_heap,
 )
-from timers.crowd cimport SEGMENT
+from timers.removal cimport CALM, remove, seek, withdraw
+from timers.sharing cimport free, memory, share
 from timers.tokens cimport NOBODY, timers_keep
 from timers.wheel cimport (
-    BATCH, BEYOND, CALM, DONE, FLOOD, STARVED, allot, as_bucket, as_crowd, as_wheel, check, crown, digit_for, earliest,
-    end_of, free, highest, insert_slowly, is_bucket, is_crowd, is_wheel, memory, read, remove, ripen,
-    seek, share, split_root, take, uncrown, withdraw,
+    BEYOND, DONE, STARVED, as_bucket, as_crowd, as_wheel, digit_for, end_of, is_bucket, is_crowd, is_wheel,
 )
 
 cdef enum:
@@ -122,9 +126,8 @@ cdef void calm(Queue *queue) noexcept nogil:
     cdef Chunk *chunk = new_chunk(NULL, <uint32_t>queue.count + 1)
     if chunk is NULL:
         return
-    if read_queue(queue, queue.count, chunk.timers) < 0:
-        PyMem_Free(chunk)
-        return
+    # So few are read without further memory.
+    read_queue(queue, queue.count, chunk.timers)
     chunk.count = <unsigned char>queue.count
     chunk.ordered = True
     for index in range(chunk.count):

@@ -2,6 +2,7 @@
 """Timers whose tokens are Python objects: a queue, and boxes for the tokens that it does not hold itself.
 
 What every face is made of, and what other Cython code may use, on deadlines instead of times (times.pxd has both ways).
+Here: what may go wrong, adding, and the whole. What is due is taken by due.pxd, one of many found by search.pxd.
 
 Foreign code (finalisers, `__eq__`, the collector, ...) may call the same timers from within any call. Hence:
   - arguments are converted before the state is read;
@@ -11,14 +12,18 @@ Foreign code (finalisers, `__eq__`, the collector, ...) may call the same timers
   - no container is tracked by the collector before it is filled.
 """
 
-from cpython.object cimport PyObject
+from cpython.object cimport PyObject, PyObject_Hash
+from cpython.ref cimport Py_DECREF
 from libc.stdint cimport uint8_t, uint64_t
 
-from timers.boxes cimport Boxes, peek_in_box
-from timers.bucket cimport Timer
+from timers.boxes cimport BLOCK, Boxes, peek_in_box, take_from_box
 from timers.keeping cimport FIXED, IN_TREE, Keeping, keeping_of
-from timers.timerqueue cimport Queue, Spot, put
+from timers.timerqueue cimport Queue, put
 from timers.tokens cimport box_of, boxed, is_boxed, timers_drop, timers_keep
+
+cdef extern from "Python.h":
+    void PyObject_GC_Track(PyObject *container) noexcept
+    void PyObject_GC_UnTrack(PyObject *container) noexcept
 
 cdef class TimerSet:
     cdef object __weakref__
@@ -39,7 +44,7 @@ cdef object restless_error()
 # Where nothing is pending, that is the kind from now on.
 cdef int check_kind(TimerSet self, uint64_t *deadline, uint8_t kind, str name) except -1
 
-# ---- In, out, and one of many
+# ---- In and out
 
 # Boxes for so many more tokens. May let in foreign code.
 cdef int make_boxes(TimerSet self, size_t wanted) except -1
@@ -50,19 +55,6 @@ cdef str name_of(uint8_t kind)
 cdef object mix_error(str what, uint8_t kind, str others, uint8_t held)
 # All of an array of deadlines, or none.
 cdef int add_many(TimerSet self, const uint64_t *deadlines, list tokens, uint8_t kind) except -1
-# The tokens of at most `most` timers due by `now`; or (time, token) pairs, of `Deadlines` (key, time).
-cdef list take(TimerSet self, uint64_t now, uint8_t kind, size_t most)
-cdef list take_items(TimerSet self, uint64_t now, uint8_t kind, size_t most)
-# Find the oldest timer at `at` with this very token, or else the oldest with an equal one.
-cdef bint locate(TimerSet self, uint64_t at, uint8_t kind, object token, Spot *spot) except -1
-cdef int discard(TimerSet self, Spot *spot) except -1
-cdef bint move(TimerSet self, uint64_t at, uint8_t kind, object token, uint64_t new_at, uint8_t new_kind) except -1
-# Move the timer at `spot.place.position` to a deadline of the pending kind. The caller keeps its token alive.
-cdef int shift(TimerSet self, Spot *spot, object token, uint64_t new_at) except -1
-# After a removal; `next`: the soonest deadline before it.
-cdef void note_removal(TimerSet self, uint64_t next) noexcept
-# Let go of the token of a word that was taken.
-cdef void release(TimerSet self, size_t word) noexcept
 # After a token was let go: boxes that are not needed any more. What they still held may let in foreign code.
 cdef void give_back_boxes(TimerSet self) noexcept
 
@@ -70,6 +62,8 @@ cdef void give_back_boxes(TimerSet self) noexcept
 
 # All timers in order, as they are at one moment: the deadlines, in the memory of a bytes object, the tokens, the kind.
 cdef tuple survey(TimerSet self)
+# The first `most` timers: all, or ripened ones.
+cdef tuple survey_some(TimerSet self, size_t most)
 # Give the empty `twin` the same timers.
 cdef int copy_into(TimerSet self, TimerSet twin) except -1
 # An empty one, whose tokens are keys or not as those of `self`; to be exchanged with it.
@@ -86,6 +80,30 @@ cdef inline bint is_keyed(TimerSet self) noexcept:
 
 cdef inline object token_of(TimerSet self, size_t word):
     return <object>peek_in_box(self.boxes, box_of(word)) if is_boxed(word) else <object><PyObject *>word
+
+
+cdef inline PyObject *taken_token(TimerSet self, size_t word) noexcept:
+    """The token of a word that was taken, with the reference."""
+    return take_from_box(self.boxes, box_of(word)) if is_boxed(word) else <PyObject *>word
+
+
+cdef inline void release(TimerSet self, size_t word) noexcept:
+    """Let go of the token of a word that was taken."""
+    Py_DECREF(<object>taken_token(self, word))
+
+
+cdef inline void note_removal(TimerSet self, uint64_t next) noexcept:
+    """After a removal; `next`: the soonest deadline before it."""
+    self.version += 1
+    if self.queue.next != next:
+        self.soonest = None
+
+
+cdef inline uint64_t hash_of(TimerSet self, size_t word) noexcept:
+    """The hash of a key, without foreign code: it was asked before, and that of a plain key is of a built-in type."""
+    if is_boxed(word):
+        return self.boxes.hashes[box_of(word) - BLOCK]
+    return <uint64_t>PyObject_Hash(<object><PyObject *>word)
 
 
 cdef inline int add_plain(TimerSet self, uint64_t deadline, object token) except -1:

@@ -32,7 +32,7 @@ FAULTS = [
     Fault(
         "operations",
         "a cascade that puts the timers of a chunk in another order",
-        "timers/wheel.pyx",
+        "timers/cascade.pyx",
         "        for index in range(chunk.count - 1, -1, -1):\n            digit = ",
         "        for index in range(chunk.count):\n            digit = ",
         Quick,
@@ -52,7 +52,7 @@ FAULTS = [
     Fault(
         "operations",
         "a search that takes another token for its own",
-        "timers/crowd.pyx",
+        "timers/index.pyx",
         "        if ring[0].youngest == SPENT:",
         "        if ring[0].youngest == FRESH:",
         Quick,
@@ -62,7 +62,7 @@ FAULTS = [
     Fault(
         "invariants",
         "a bit that stays set where a slot is emptied",
-        "timers/wheel.pyx",
+        "timers/slots.pxd",
         "    wheel.occupied[digit >> 6] &= ~(<uint64_t>1 << (digit & 63))",
         "    wheel.occupied[digit >> 6] &= ~(<uint64_t>0 << (digit & 63))",
         Quick,
@@ -82,7 +82,7 @@ FAULTS = [
     Fault(
         "boundaries",
         "a slot that is due as a whole a little early",
-        "timers/wheel.pyx",
+        "timers/slots.pxd",
         "    return first_of(wheel, digit) + ((<uint64_t>1 << wheel.shift) - 1)",
         "    return first_of(wheel, digit) + ((<uint64_t>1 << wheel.shift) - 1 >> 1)",
         Quick,
@@ -132,7 +132,7 @@ FAULTS = [
     Fault(
         "allocations",
         "a bucket that is left as it was allotted, without timers",
-        "timers/wheel.pyx",
+        "timers/cascade.pyx",
         "            free_bare(chunk)\n            return -1",
         "            slot[0] = <Slot>chunk\n            return -1",
         Quick,
@@ -142,7 +142,7 @@ FAULTS = [
     Fault(
         "snapshots",
         "a wheel that is written to though another has it too",
-        "timers/wheel.pyx",
+        "timers/sharing.pxd",
         "    if owners_of(&as_wheel(slot[0]).owners) == 1:\n        return 0\n    twin = copy_wheel(",
         "    if owners_of(&as_wheel(slot[0]).owners) <= 2:\n        return 0\n    twin = copy_wheel(",
         Quick,
@@ -152,7 +152,7 @@ FAULTS = [
     Fault(
         "snapshots",
         "an index that outlives the boxes of its tokens",
-        "timers/crowd.pyx",
+        "timers/index.pyx",
         " or crowd.index.serial != serial):",
         "):",
         Quick,
@@ -182,7 +182,7 @@ FAULTS = [
     Fault(
         "reentry",
         "a search that goes on although the notifier changed",
-        "timers/timerset.pyx",
+        "timers/search.pyx",
         "        if self.version != version:\n            return -1\n        if self.queue.moves != moves:",
         "        if False:\n            return -1\n        if False:",
         Quick,
@@ -212,7 +212,7 @@ FAULTS = [
     Fault(
         "sanitize",
         "a timer written beyond its chunk",
-        "timers/wheel.pxd",
+        "timers/insertion.pxd",
         "    if newest.count == newest.capacity or newest.ordered",
         "    if newest.count > newest.capacity or newest.ordered",
         Sanitized,
@@ -222,7 +222,7 @@ FAULTS = [
     Fault(
         "sanitize",
         "a shift by more than a word has",
-        "timers/wheel.pyx",
+        "timers/slots.pxd",
         "    return wheel.base + (<uint64_t>digit << wheel.shift)",
         "    return wheel.base + (<uint64_t>digit << wheel.shift + (64 if digit == 7 else 0))",
         Sanitized,

@@ -1,0 +1,35 @@
+# cython: language_level=3
+"""What becomes of a bucket when something needs its inside: a part of it is due, or is searched, or it grows too large.
+
+  - A finer wheel, mostly: it *cascades*. How fine follows from the bits in which its timers differ, and how many slots
+    from their number: some sixteen timers a slot.
+  - One that fits one chunk is sorted where it lies.
+  - One of a single deadline becomes a crowd.
+
+One that is due as a whole needs none of this: it is taken as a whole, and sorted on its way out (expiry.pxd).
+
+Cascading allots all buckets, counted before, and only then moves the timers: without memory all is as it was.
+"""
+
+from libc.stdint cimport uint32_t
+
+from timers.bucket cimport Timer
+from timers.wheel cimport Slot
+
+cdef enum:
+    # The binary logarithm of the timers that a slot shall have.
+    ROOMY = 4
+
+# Each answers -1 for want of memory, and then has changed nothing. The slot may be written to.
+
+# A bucket that counts `count` timers already, which the caller fills.
+cdef int allot(Slot *slot, size_t count) noexcept nogil
+# Cascade. `limit`: how many low bits may differ in the slot, at least one.
+cdef int split(Slot *slot, uint32_t limit) noexcept nogil
+# Of the bucket that is the root. The timers that lie far from most others, `*outliers` at most, are not inserted but
+# answered in `far`, in their order.
+cdef int split_root(Slot *root, Timer *far, size_t *outliers) noexcept nogil
+# Make a bucket of at most CHUNK timers one chunk, its own, and sorted.
+cdef int put_in_order(Slot *slot) noexcept nogil
+# Make a crowd of a bucket of one deadline.
+cdef int make_crowd(Slot *slot) noexcept nogil

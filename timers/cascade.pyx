@@ -1,0 +1,179 @@
+"""Cascading: see cascade.pxd."""
+
+from libc.stdint cimport uint64_t
+from libc.string cimport memcpy, memset
+
+from timers.bits cimport PyMem_Free, high_bit, prefetch_chunk
+from timers.bucket cimport CHUNK, Chunk, bucket_count, is_own, leave_bucket, new_chunk
+from timers.crowd cimport Crowd, new_crowd
+from timers.order cimport difference_of, sort
+from timers.sharing cimport one_chunk
+from timers.slots cimport mark, width_of
+from timers.tokens cimport timers_keep
+from timers.wheel cimport NARROW, WIDE, Wheel, as_bucket, digit_for, new_wheel
+
+
+cdef int put_in_order(Slot *slot) noexcept nogil:
+    cdef Timer few[CHUNK]
+    cdef Chunk *chunk
+    cdef uint64_t difference
+    if one_chunk(slot) < 0:
+        return -1
+    chunk = as_bucket(slot[0])
+    if not chunk.ordered:
+        difference = difference_of(chunk.timers, chunk.count)
+        if difference and sort(chunk.timers, chunk.count, difference, few) is few:
+            memcpy(chunk.timers, few, chunk.count * sizeof(Timer))
+        chunk.ordered = True
+    return 0
+
+
+cdef int make_crowd(Slot *slot) noexcept nogil:
+    cdef Crowd *crowd = new_crowd(as_bucket(slot[0]))
+    if crowd is NULL:
+        return -1
+    slot[0] = <Slot>crowd + 2
+    return 0
+
+
+cdef uint64_t typical(Chunk *chunk) noexcept nogil:
+    """A deadline in the midst of those of a chunk."""
+    cdef Timer few[CHUNK]
+    cdef Timer sorted[CHUNK]
+    cdef uint64_t difference = difference_of(chunk.timers, chunk.count)
+    if not difference:
+        return chunk.timers[chunk.count // 2].deadline
+    memcpy(few, chunk.timers, chunk.count * sizeof(Timer))
+    return sort(few, chunk.count, difference, sorted)[chunk.count // 2].deadline
+
+
+cdef void free_bare(Chunk *chunk) noexcept nogil:
+    """Free a bucket that has no timers yet."""
+    cdef Chunk *older
+    while chunk is not NULL:
+        older = chunk.older
+        PyMem_Free(chunk)
+        chunk = older
+
+
+cdef int allot(Slot *slot, size_t count) noexcept nogil:
+    cdef Chunk *chunk = NULL
+    cdef Chunk *newer
+    cdef uint32_t part
+    while count:
+        part = <uint32_t>min(<size_t>CHUNK, count)
+        newer = new_chunk(chunk, part)
+        if newer is NULL:
+            free_bare(chunk)
+            return -1
+        chunk = newer
+        chunk.count = <unsigned char>part
+        count -= part
+    slot[0] = <Slot>chunk
+    return 0
+
+
+cdef void give_up(Wheel *wheel) noexcept nogil:
+    """Free a wheel of buckets that have no timers yet."""
+    cdef uint32_t digit
+    for digit in range(wheel.size):
+        free_bare(as_bucket(wheel.slots[digit]))
+    PyMem_Free(wheel)
+
+
+cdef int cascade(Slot *slot, uint32_t limit, Timer *far, size_t *outliers) noexcept nogil:
+    """Move the timers of a bucket into a wheel that takes its place; up to `*outliers` far ones to an array.
+
+    `limit`: how many low bits may differ in the slot, at least one.
+    """
+    cdef Chunk *newest = as_bucket(slot[0])
+    cdef Chunk *chunk
+    cdef Chunk *older
+    cdef Wheel *wheel
+    cdef uint64_t middle = typical(newest)
+    cdef uint64_t digit
+    cdef size_t widths[65]
+    cdef size_t needs[256]
+    cdef Chunk *cursors[256]
+    cdef size_t count = bucket_count(newest)
+    cdef size_t beyond = 0
+    cdef size_t allowed = min(outliers[0], count // 8)
+    cdef uint32_t width = 64
+    cdef uint32_t bits, shift
+    cdef int index
+    cdef bint own = True
+    memset(widths, 0, sizeof(widths))
+    chunk = newest
+    while chunk is not NULL:
+        prefetch_chunk(chunk.older)
+        for index in range(chunk.count):
+            widths[width_of(chunk.timers[index].deadline ^ middle)] += 1
+        chunk = chunk.older
+    while width and beyond + widths[width] <= allowed:
+        beyond += widths[width]
+        width -= 1
+    bits = high_bit(count - beyond)
+    bits = min(max(bits, <uint32_t>(NARROW + ROOMY)) - ROOMY, <uint32_t>WIDE)
+    shift = width - bits if width > bits else 0
+    bits = min(min(bits, max(width, <uint32_t>NARROW)), limit)
+    # Few slots may reach farther than they need to.
+    while width < shift + bits:
+        width += 1
+        beyond -= widths[width]
+    wheel = new_wheel(middle, shift, bits)
+    if wheel is NULL:
+        return -1
+    memset(needs, 0, sizeof(needs))
+    chunk = newest
+    while chunk is not NULL:
+        prefetch_chunk(chunk.older)
+        for index in range(chunk.count):
+            digit = digit_for(wheel, chunk.timers[index].deadline)
+            if digit < wheel.size:
+                needs[<size_t>digit] += 1
+        chunk = chunk.older
+    for index in range(<int>wheel.size):
+        if needs[index]:
+            if allot(&wheel.slots[index], needs[index]) < 0:
+                give_up(wheel)
+                return -1
+            mark(wheel, index)
+            cursors[index] = as_bucket(wheel.slots[index])
+            # From here on, how many timers of the chunk at the cursor are still to come, from its end.
+            needs[index] = cursors[index].count
+    outliers[0] = beyond
+    chunk = newest
+    while chunk is not NULL:
+        own = own and is_own(chunk)
+        older = chunk.older
+        prefetch_chunk(older)
+        for index in range(chunk.count - 1, -1, -1):
+            digit = digit_for(wheel, chunk.timers[index].deadline)
+            if not own:
+                timers_keep(chunk.timers[index].word)
+            if digit >= wheel.size:
+                beyond -= 1
+                far[beyond] = chunk.timers[index]
+                continue
+            if not needs[<size_t>digit]:
+                cursors[<size_t>digit] = cursors[<size_t>digit].older
+                needs[<size_t>digit] = cursors[<size_t>digit].count
+            needs[<size_t>digit] -= 1
+            cursors[<size_t>digit].timers[needs[<size_t>digit]] = chunk.timers[index]
+        if own:
+            PyMem_Free(chunk)
+            newest = older
+        chunk = older
+    # The rest belongs to others too.
+    leave_bucket(newest)
+    slot[0] = <Slot>wheel + 1
+    return 0
+
+
+cdef int split(Slot *slot, uint32_t limit) noexcept nogil:
+    cdef size_t outliers = 0
+    return cascade(slot, limit, NULL, &outliers)
+
+
+cdef int split_root(Slot *root, Timer *far, size_t *outliers) noexcept nogil:
+    return cascade(root, 64, far, outliers)

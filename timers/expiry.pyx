@@ -1,0 +1,294 @@
+"""Ripening and taking: see expiry.pxd."""
+
+from libc.stdint cimport int16_t, uint32_t
+from libc.string cimport memcpy
+
+from timers.bits cimport PyMem_Free, PyMem_Malloc, prefetch_chunk
+from timers.bucket cimport CHUNK, bucket_count, cut, gather, is_own, leave_bucket, move
+from timers.cascade cimport make_crowd, put_in_order, split
+from timers.crowd cimport Crowd, crowd_read, crowd_take, leave_crowd
+from timers.order cimport LANES, are_few, difference_of, rank, sort
+from timers.sharing cimport own_crowd, own_wheel
+from timers.slots cimport first_of, last_of, next_occupied, unmark
+from timers.tokens cimport timers_keep
+from timers.wheel cimport Wheel, as_bucket, as_crowd, as_wheel, end_of, is_crowd, is_wheel, prune
+
+
+cdef inline uint32_t count_due(Chunk *chunk, uint64_t now) noexcept nogil:
+    """Of an ordered chunk."""
+    cdef uint32_t count = 0
+    while count < chunk.count and chunk.timers[count].deadline <= now:
+        count += 1
+    return count
+
+
+cdef int ripen_slot(Slot *slot, uint64_t now, uint64_t end, uint32_t limit, Ripe *ripe) noexcept nogil:
+    """`end`: the last deadline of the slot. `limit`: how many low bits may differ in it; 0: it has one, and is due."""
+    cdef Wheel *wheel
+    cdef int digit
+    cdef size_t left = ripe.most - ripe.count
+    cdef size_t count
+    if is_crowd(slot[0]):
+        ripe.count += min(left, as_crowd(slot[0]).live)
+        return own_crowd(slot)
+    if not is_wheel(slot[0]):
+        count = bucket_count(as_bucket(slot[0]))
+        if end <= now and count <= left and (not limit or count <= BATCH):
+            ripe.count += count
+            if limit:
+                ripe.largest = max(ripe.largest, count)
+            return 0
+        if count <= CHUNK:
+            if put_in_order(slot) < 0:
+                return -1
+            ripe.count += min(left, <size_t>count_due(as_bucket(slot[0]), now))
+            return 0
+        if not limit:
+            ripe.count += left
+            return make_crowd(slot)
+        if split(slot, limit) < 0:
+            return -1
+    if own_wheel(slot) < 0:
+        return -1
+    wheel = as_wheel(slot[0])
+    digit = next_occupied(wheel, 0)
+    while digit >= 0 and ripe.count < ripe.most and first_of(wheel, digit) <= now:
+        if ripen_slot(&wheel.slots[digit], now, last_of(wheel, digit), wheel.shift, ripe) < 0:
+            return -1
+        digit = next_occupied(wheel, digit + 1)
+    return 0
+
+
+cdef int ripen(Slot *root, uint64_t now, Ripe *ripe) noexcept nogil:
+    ripe.count = ripe.largest = 0
+    if not root[0] or not ripe.most:
+        return 0
+    return ripen_slot(root, now, highest(root[0]), 64, ripe)
+
+
+cdef struct Taking:
+    size_t left
+    size_t *words
+    uint64_t *deadlines     # may be NULL
+    Timer *room             # for twice the timers of the largest bucket
+
+
+cdef inline void give(Taking *taking, Timer *timers, size_t count) noexcept nogil:
+    """Give out timers that are in order."""
+    cdef size_t index
+    for index in range(count):
+        taking.words[index] = timers[index].word
+    if taking.deadlines is not NULL:
+        for index in range(count):
+            taking.deadlines[index] = timers[index].deadline
+        taking.deadlines += count
+    taking.words += count
+    taking.left -= count
+
+
+cdef void take_bucket(Chunk *newest, Taking *taking) noexcept nogil:
+    """Take a whole bucket."""
+    cdef Timer *timers = taking.room
+    cdef size_t count = bucket_count(newest)
+    cdef int16_t places[LANES]
+    cdef size_t index
+    cdef uint64_t difference
+    cdef bint lone = newest.older is NULL and is_own(newest)
+    if lone:
+        timers = newest.timers
+    else:
+        move(newest, timers)
+    difference = 0 if lone and newest.ordered else difference_of(timers, count)
+    if difference and taking.deadlines is NULL and are_few(count, difference):
+        rank(timers, count, difference, places)
+        for index in range(count):
+            taking.words[places[index]] = timers[index].word
+        taking.words += count
+        taking.left -= count
+    else:
+        if difference:
+            timers = sort(timers, count, difference, taking.room + count)
+        give(taking, timers, count)
+    if lone:
+        PyMem_Free(newest)
+
+
+cdef void take_alike(Chunk *newest, uint64_t deadline, Taking *taking) noexcept nogil:
+    """Take a whole bucket of one deadline, which may be too large for the room."""
+    cdef size_t count = bucket_count(newest)
+    cdef Chunk *chunk = newest
+    cdef Chunk *older
+    cdef size_t index
+    cdef bint own = True
+    while chunk is not NULL:
+        own = own and is_own(chunk)
+        older = chunk.older
+        prefetch_chunk(older)
+        for index in range(chunk.count):
+            taking.words[chunk.before + index] = chunk.timers[index].word
+            if not own:
+                timers_keep(chunk.timers[index].word)
+        if own:
+            PyMem_Free(chunk)
+            newest = older
+        chunk = older
+    leave_bucket(newest)
+    finish_alike(count, deadline, taking)
+
+
+cdef void finish_alike(size_t count, uint64_t deadline, Taking *taking) noexcept nogil:
+    cdef size_t index
+    if taking.deadlines is not NULL:
+        for index in range(count):
+            taking.deadlines[index] = deadline
+        taking.deadlines += count
+    taking.words += count
+    taking.left -= count
+
+
+cdef void take_slot(Slot *slot, bint single, Taking *taking) noexcept nogil:
+    cdef Wheel *wheel
+    cdef Crowd *crowd
+    cdef Chunk *chunk
+    cdef int digit
+    cdef size_t count
+    if is_wheel(slot[0]):
+        wheel = as_wheel(slot[0])
+        digit = next_occupied(wheel, 0)
+        while digit >= 0 and taking.left:
+            take_slot(&wheel.slots[digit], wheel.shift == 0, taking)
+            if not wheel.slots[digit]:
+                unmark(wheel, digit)
+            digit = next_occupied(wheel, digit)
+        prune(slot)
+    elif is_crowd(slot[0]):
+        crowd = as_crowd(slot[0])
+        count = min(crowd.live, taking.left)
+        crowd_take(crowd, count, taking.words)
+        finish_alike(count, crowd.deadline, taking)
+        if not crowd.live:
+            leave_crowd(crowd)
+            slot[0] = 0
+    else:
+        chunk = as_bucket(slot[0])
+        if bucket_count(chunk) <= taking.left:
+            slot[0] = 0
+            if single:
+                take_alike(chunk, chunk.timers[0].deadline, taking)
+            else:
+                take_bucket(chunk, taking)
+        else:
+            # It was put in order.
+            count = taking.left
+            give(taking, chunk.timers, count)
+            cut(chunk, 0, <uint32_t>count)
+
+
+cdef int take(Slot *root, Ripe *ripe, size_t *words, uint64_t *deadlines) noexcept nogil:
+    cdef Timer few[2 * CHUNK]
+    cdef Taking taking
+    taking.left = ripe.count
+    taking.words = words
+    taking.deadlines = deadlines
+    taking.room = few
+    if ripe.largest > CHUNK:
+        taking.room = <Timer *>PyMem_Malloc(2 * ripe.largest * sizeof(Timer))
+        if taking.room is NULL:
+            return -1
+    if ripe.count:
+        take_slot(root, False, &taking)
+    if taking.room is not few:
+        PyMem_Free(taking.room)
+    return 0
+
+
+cdef uint64_t highest(Slot root) noexcept nogil:
+    cdef Chunk *chunk = as_bucket(root)
+    cdef uint64_t last = 0
+    cdef uint32_t index
+    if is_wheel(root):
+        return end_of(as_wheel(root))
+    while chunk is not NULL:
+        for index in range(chunk.count):
+            last = max(last, chunk.timers[index].deadline)
+        chunk = chunk.older
+    return last
+
+
+cdef uint64_t lowest(Chunk *newest) noexcept nogil:
+    """The soonest deadline of a bucket."""
+    cdef uint64_t first = newest.timers[0].deadline
+    cdef uint32_t index
+    while newest is not NULL:
+        for index in range(newest.count):
+            first = min(first, newest.timers[index].deadline)
+        newest = newest.older
+    return first
+
+
+cdef uint64_t earliest(Slot *root, Chunk **ready) noexcept nogil:
+    cdef Slot *slot = root
+    cdef Wheel *wheel
+    cdef bint own = True
+    cdef uint32_t limit = 64
+    ready[0] = NULL
+    # Without memory it is found by looking at more, or what is ready not told.
+    while True:
+        if is_crowd(slot[0]):
+            return as_crowd(slot[0]).deadline
+        if not is_wheel(slot[0]):
+            if not limit:
+                return as_bucket(slot[0]).timers[0].deadline
+            if bucket_count(as_bucket(slot[0])) <= CHUNK:
+                if not own or put_in_order(slot) < 0:
+                    return lowest(as_bucket(slot[0]))
+                ready[0] = as_bucket(slot[0])
+                return ready[0].timers[0].deadline
+            if not own or split(slot, limit) < 0:
+                return lowest(as_bucket(slot[0]))
+        own = own and own_wheel(slot) == 0
+        wheel = as_wheel(slot[0])
+        limit = wheel.shift
+        slot = &wheel.slots[next_occupied(wheel, 0)]
+
+
+cdef int read(Slot root, size_t *count, Timer **timers) noexcept nogil:
+    cdef Wheel *wheel
+    cdef int digit
+    cdef size_t all, index
+    cdef uint64_t difference
+    cdef Timer few[2 * CHUNK]
+    cdef Timer *room = few
+    cdef Timer *sorted
+    if not root or not count[0]:
+        return 0
+    if is_wheel(root):
+        wheel = as_wheel(root)
+        digit = next_occupied(wheel, 0)
+        while digit >= 0 and count[0]:
+            if read(wheel.slots[digit], count, timers) < 0:
+                return -1
+            digit = next_occupied(wheel, digit + 1)
+        return 0
+    if is_crowd(root):
+        all = crowd_read(as_crowd(root), count[0], &timers[0].word, sizeof(Timer) // sizeof(size_t))
+        for index in range(all):
+            timers[0][index].deadline = as_crowd(root).deadline
+        timers[0] += all
+        count[0] -= all
+        return 0
+    all = bucket_count(as_bucket(root))
+    if all > CHUNK:
+        room = <Timer *>PyMem_Malloc(2 * all * sizeof(Timer))
+        if room is NULL:
+            return -1
+    gather(as_bucket(root), room)
+    difference = difference_of(room, all)
+    sorted = sort(room, all, difference, room + all) if difference else room
+    all = min(all, count[0])
+    memcpy(timers[0], sorted, all * sizeof(Timer))
+    if room is not few:
+        PyMem_Free(room)
+    timers[0] += all
+    count[0] -= all
+    return 0

@@ -1,0 +1,50 @@
+# cython: language_level=3
+"""A timer comes: down from the root by a digit at each level, and appended to the bucket that it finds.
+
+`insert_quickly` is all of that where the way is the tree's own and the bucket has room, and does most. What is more is
+for `insert_slowly`: nodes that are shared, buckets that grow, wheels too fine for a deadline, which get a coarser one
+on top.
+
+The root reaches as far as the timers that it was made for. What lies beyond is not its affair: `insert_slowly` says so,
+and timerqueue.pxd keeps it in the overflow heap, until it puts a coarser wheel on top, a `crown`.
+
+A bucket of FLOOD timers does not wait until something needs its inside: it cascades while a pass over it is cheap, and
+what comes later goes straight to the finer slots.
+"""
+
+from libc.stdint cimport uint64_t
+
+from timers.bits cimport owners_of
+from timers.bucket cimport Chunk
+from timers.wheel cimport Slot, as_bucket, as_wheel, digit_for, is_bucket, is_wheel
+
+cdef enum:
+    # A bucket of so many (two megabytes) cascades when it would grow: a pass over it will not be cheaper again.
+    FLOOD = 131072
+
+# Should the chunk `*ready` move, that becomes NULL, or where it then lies.
+cdef int insert_slowly(Slot *root, uint64_t deadline, size_t word, Chunk **ready) noexcept nogil
+# Put a wheel on top of the root that reaches `deadline` too; and take it off again, while nothing else is in it.
+cdef int crown(Slot *root, uint64_t deadline) noexcept nogil
+cdef void uncrown(Slot *root) noexcept nogil
+
+
+cdef inline bint insert_quickly(Slot *root, uint64_t deadline, size_t word) noexcept nogil:
+    """Append to a bucket that has room, if that is all there is to do."""
+    cdef Slot slot = root[0]
+    cdef uint64_t digit
+    cdef Chunk *newest
+    while is_wheel(slot):
+        digit = digit_for(as_wheel(slot), deadline)
+        if digit >= as_wheel(slot).size or owners_of(&as_wheel(slot).owners) != 1:
+            return False
+        slot = as_wheel(slot).slots[<size_t>digit]
+    if not is_bucket(slot):
+        return False
+    newest = as_bucket(slot)
+    if newest.count == newest.capacity or newest.ordered or owners_of(&newest.owners) != 1:
+        return False
+    newest.timers[newest.count].deadline = deadline
+    newest.timers[newest.count].word = word
+    newest.count += 1
+    return True

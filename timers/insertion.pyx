@@ -1,0 +1,84 @@
+"""Inserting where appending is not all: see insertion.pxd."""
+
+from libc.stdint cimport uint32_t
+
+from timers.bucket cimport append, bucket_count, insert_ordered, with_room
+from timers.cascade cimport make_crowd, split
+from timers.crowd cimport crowd_append
+from timers.sharing cimport own_crowd, own_wheel
+from timers.slots cimport mark
+from timers.wheel cimport BEYOND, DONE, STARVED, Wheel, as_crowd, coarser, hang, is_crowd, prune
+
+
+cdef int crown(Slot *root, uint64_t deadline) noexcept nogil:
+    cdef Wheel *wheel = coarser(as_wheel(root[0]), deadline, 64)
+    if wheel is NULL:
+        return -1
+    hang(wheel, root[0])
+    root[0] = <Slot>wheel + 1
+    return 0
+
+
+cdef void uncrown(Slot *root) noexcept nogil:
+    prune(root)
+
+
+cdef int insert_slowly(Slot *root, uint64_t deadline, size_t word, Chunk **ready) noexcept nogil:
+    cdef Slot *slot = root
+    cdef Slot *top = NULL
+    cdef Wheel *wheel = NULL
+    cdef Wheel *coarse
+    cdef Chunk *newest
+    cdef uint64_t digit = 0
+    cdef uint32_t limit = 64
+    cdef bint was_ready
+    while is_wheel(slot[0]):
+        wheel = as_wheel(slot[0])
+        digit = digit_for(wheel, deadline)
+        if digit < wheel.size:
+            if own_wheel(slot) < 0:
+                return STARVED
+            wheel = as_wheel(slot[0])
+            limit = wheel.shift
+            slot = &wheel.slots[<size_t>digit]
+        elif slot is root:
+            return BEYOND
+        else:
+            # The finer wheel may be shared: it is not changed, only put elsewhere.
+            coarse = coarser(wheel, deadline, limit)
+            if coarse is NULL:
+                return STARVED
+            hang(coarse, slot[0])
+            slot[0] = <Slot>coarse + 1
+            top = slot
+    if is_crowd(slot[0]):
+        return STARVED if own_crowd(slot) < 0 or crowd_append(as_crowd(slot[0]), word) < 0 else DONE
+    newest = as_bucket(slot[0])
+    if newest is not NULL and bucket_count(newest) >= FLOOD:
+        # Without memory it goes on growing.
+        if not limit:
+            if make_crowd(slot) == 0:
+                return insert_slowly(root, deadline, word, ready)
+        elif split(slot, limit) == 0:
+            return insert_slowly(root, deadline, word, ready)
+    was_ready = newest is ready[0] and newest is not NULL
+    if was_ready:
+        ready[0] = NULL
+    newest = with_room(newest)
+    if newest is NULL:
+        # A wheel that is new, with nothing but the former one in it, goes again.
+        if top is not NULL:
+            prune(top)
+        return STARVED
+    if slot[0] and newest.ordered:
+        insert_ordered(newest, deadline, word)
+    else:
+        # The root begins ordered: a few timers are kept so.
+        newest.ordered = not slot[0] and wheel is NULL
+        append(newest, deadline, word)
+    if not slot[0] and wheel is not NULL:
+        mark(wheel, <size_t>digit)
+    slot[0] = <Slot>newest
+    if was_ready and newest.ordered:
+        ready[0] = newest
+    return DONE

@@ -1,0 +1,58 @@
+"""Verifying: see invariants.pxd."""
+
+from libc.stdint cimport uint32_t, uint64_t
+
+from timers.bucket cimport Chunk, bucket_count
+from timers.crowd cimport check_crowd
+from timers.slots cimport base_for, bits_of, first_of, last_of
+from timers.wheel cimport Wheel, as_bucket, as_crowd, as_wheel, end_of, is_crowd, is_wheel
+
+
+cdef const char *check(Slot root, size_t *count) noexcept nogil:
+    return check_slot(root, 0, <uint64_t>-1, count) if root else NULL
+
+
+cdef const char *check_slot(Slot slot, uint64_t low, uint64_t high, size_t *count) noexcept nogil:
+    cdef Chunk *chunk
+    cdef Wheel *wheel
+    cdef uint32_t index
+    cdef bint empty = True
+    cdef const char *broken
+    if is_crowd(slot):
+        count[0] += as_crowd(slot).live
+        if low != high or as_crowd(slot).deadline != low:
+            return "single: a crowd lies in a slot of more deadlines than one"
+        return check_crowd(as_crowd(slot))
+    if not is_wheel(slot):
+        chunk = as_bucket(slot)
+        if chunk.ordered and chunk.older is NULL:
+            for index in range(1, chunk.count):
+                if chunk.timers[index - 1].deadline > chunk.timers[index].deadline:
+                    return "ordered: a chunk says so, and is not"
+        while chunk is not NULL:
+            if not 0 < chunk.count <= chunk.capacity:
+                return "no-hole: a chunk is empty or over-full"
+            if chunk.before != (bucket_count(chunk.older) if chunk.older is not NULL else 0):
+                return "counted: the older chunks have more or fewer timers than one says"
+            for index in range(chunk.count):
+                if not low <= chunk.timers[index].deadline <= high:
+                    return "in-slot: a timer lies outside the range of its slot"
+            count[0] += chunk.count
+            chunk = chunk.older
+        return NULL
+    wheel = as_wheel(slot)
+    if wheel.base != base_for(wheel.base, wheel.shift, bits_of(wheel)):
+        return "aligned: the base of a wheel is no multiple of its range"
+    if not low <= wheel.base <= end_of(wheel) <= high:
+        return "nested: a finer wheel reaches beyond the slot that holds it"
+    for index in range(wheel.size):
+        if (wheel.slots[index] != 0) != (wheel.occupied[index >> 6] >> (index & 63) & 1):
+            return "occupied: a bit disagrees with its slot"
+        if wheel.slots[index]:
+            empty = False
+            broken = check_slot(wheel.slots[index], first_of(wheel, index), last_of(wheel, index), count)
+            if broken is not NULL:
+                return broken
+    if empty:
+        return "no-husk: a wheel is empty"
+    return NULL

@@ -1,0 +1,91 @@
+"""Sharing, and letting go: see sharing.pxd."""
+
+from libc.string cimport memcpy
+
+from timers.bits cimport PyMem_Free, PyMem_Malloc, join_owners, leave_owner, prefetch
+from timers.bucket cimport chunk_size, copy_chunk, leave_bucket
+from timers.crowd cimport crowd_memory
+from timers.slots cimport next_occupied, unmark, wheel_size
+
+
+cdef Slot share(Slot root) noexcept nogil:
+    if not root:
+        return 0
+    if is_wheel(root):
+        return root if join_owners(&as_wheel(root).owners) else copy_wheel(as_wheel(root))
+    if is_crowd(root):
+        if join_owners(&as_crowd(root).owners):
+            return root
+        root = <Slot>copy_crowd(as_crowd(root))
+        return root + 2 if root else 0
+    if join_owners(&as_bucket(root).owners):
+        return root
+    return <Slot>copy_chunk(as_bucket(root), as_bucket(root).capacity)
+
+
+cdef void free(Slot root) noexcept nogil:
+    cdef Wheel *wheel
+    cdef int digit
+    if not root:
+        return
+    if is_crowd(root):
+        leave_crowd(as_crowd(root))
+    elif not is_wheel(root):
+        leave_bucket(as_bucket(root))
+    elif leave_owner(&as_wheel(root).owners) == 0:
+        wheel = as_wheel(root)
+        digit = next_occupied(wheel, 0)
+        while digit >= 0:
+            free(wheel.slots[digit])
+            digit = next_occupied(wheel, digit + 1)
+        PyMem_Free(wheel)
+
+
+cdef Slot copy_wheel(Wheel *wheel) noexcept nogil:
+    cdef Wheel *twin = <Wheel *>PyMem_Malloc(wheel_size(wheel.size))
+    cdef int digit
+    if twin is NULL:
+        return 0
+    memcpy(twin, wheel, wheel_size(wheel.size))
+    twin.owners = 1
+    digit = next_occupied(wheel, 0)
+    while digit >= 0:
+        # The counts of owners lie anywhere.
+        prefetch(<void *>(wheel.slots[digit] & ~<Slot>3))
+        digit = next_occupied(wheel, digit + 1)
+    digit = next_occupied(wheel, 0)
+    while digit >= 0:
+        twin.slots[digit] = share(wheel.slots[digit])
+        if not twin.slots[digit]:
+            while digit < <int>twin.size:
+                twin.slots[digit] = 0
+                unmark(twin, digit)
+                digit += 1
+            free(<Slot>twin + 1)
+            return 0
+        digit = next_occupied(wheel, digit + 1)
+    return <Slot>twin + 1
+
+
+cdef size_t memory(Slot root) noexcept nogil:
+    cdef Chunk *chunk
+    cdef Wheel *wheel
+    cdef size_t total = 0
+    cdef int digit
+    if not root:
+        return 0
+    if is_crowd(root):
+        return crowd_memory(as_crowd(root))
+    if is_wheel(root):
+        wheel = as_wheel(root)
+        total = wheel_size(wheel.size)
+        digit = next_occupied(wheel, 0)
+        while digit >= 0:
+            total += memory(wheel.slots[digit])
+            digit = next_occupied(wheel, digit + 1)
+        return total
+    chunk = as_bucket(root)
+    while chunk is not NULL:
+        total += chunk_size(chunk.capacity)
+        chunk = chunk.older
+    return total

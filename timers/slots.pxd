@@ -1,0 +1,65 @@
+# cython: language_level=3
+"""Which slot of a wheel a deadline is in, and which slots are in use: arithmetic of digits, and of bits.
+
+A deadline is read like a number: a wheel takes the digit at `shift`, and reaches every deadline that has the digits of
+its base above that. Which slots are in use stands in bits, so that empty time costs nothing to pass.
+"""
+
+from libc.stdint cimport uint32_t, uint64_t
+
+from timers.bits cimport high_bit, low_bit
+from timers.wheel cimport Slot, Wheel
+
+
+cdef inline uint32_t bits_of(Wheel *wheel) noexcept nogil:
+    return low_bit(wheel.size)
+
+
+cdef inline uint32_t reach_of(Wheel *wheel) noexcept nogil:
+    """A wheel reaches every deadline that differs from its base in so many low bits."""
+    return wheel.shift + bits_of(wheel)
+
+
+cdef inline uint32_t width_of(uint64_t difference) noexcept nogil:
+    return high_bit(difference) + 1 if difference else 0
+
+
+cdef inline uint64_t base_for(uint64_t deadline, uint32_t shift, uint32_t bits) noexcept nogil:
+    """`deadline` with the digit at `shift` and all below it cleared."""
+    return deadline >> shift >> bits << bits << shift
+
+
+cdef inline uint64_t first_of(Wheel *wheel, int digit) noexcept nogil:
+    """The first deadline of a slot."""
+    return wheel.base + (<uint64_t>digit << wheel.shift)
+
+
+cdef inline uint64_t last_of(Wheel *wheel, int digit) noexcept nogil:
+    """The last deadline of a slot."""
+    return first_of(wheel, digit) + ((<uint64_t>1 << wheel.shift) - 1)
+
+
+cdef inline size_t wheel_size(uint32_t size) noexcept nogil:
+    return sizeof(Wheel) + (size - 1) * sizeof(Slot)
+
+
+cdef inline void mark(Wheel *wheel, size_t digit) noexcept nogil:
+    wheel.occupied[digit >> 6] |= <uint64_t>1 << (digit & 63)
+
+
+cdef inline void unmark(Wheel *wheel, size_t digit) noexcept nogil:
+    wheel.occupied[digit >> 6] &= ~(<uint64_t>1 << (digit & 63))
+
+
+cdef inline int next_occupied(Wheel *wheel, int digit) noexcept nogil:
+    """The first slot in use from `digit` on, or -1."""
+    cdef int word = digit >> 6
+    if word > 3:
+        return -1
+    cdef uint64_t bits = wheel.occupied[word] >> (digit & 63) << (digit & 63)
+    while not bits:
+        word += 1
+        if word > 3:
+            return -1
+        bits = wheel.occupied[word]
+    return (word << 6) + low_bit(bits)
