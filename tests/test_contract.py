@@ -14,7 +14,7 @@ from typing import Any, Callable, Generic, NamedTuple, TypeVar
 import pytest
 
 import timers
-from tests.driver import UTC
+from tests.clocks import UTC
 from tests.model import FIRST, LAST, MICROSECOND
 from timers import MultiNotifier
 

@@ -15,12 +15,14 @@ from typing import Any, Callable, Generic
 
 import pytest
 
-from tests.driver import CONFIGS, COPIERS, Sub
+from tests.configs import CONFIGS
+from tests.driver import Sub
 from tests.golden import FAMILIES, FOLDER, FORMAT, rounds
 from tests.model import LAST
 from tests.proof import snapshots
 from tests.proof.states import forge, good_states
 from tests.test_contract import NAIVE, NOON, Keyed, U, later
+from tests.tokens import COPIERS
 from timers import MultiNotifier
 
 PROTOCOLS = range(2, pickle.HIGHEST_PROTOCOL + 1)

@@ -14,23 +14,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from tests.driver import (
-    CLOCKS,
-    CONFIGS,
-    EPOCH,
-    FLOATS,
-    INTS,
-    TICK,
-    USUAL,
-    WRITERS,
-    Operation,
-    float_at,
-    place_of,
-    replay,
-    run,
-    shrink,
-    write,
-)
+from tests.clocks import CLOCKS, EPOCH, FLOATS, INTS, TICK, WRITERS, float_at, place_of, write
+from tests.configs import CONFIGS, USUAL
+from tests.driver import Operation, replay, run, shrink
 from tests.model import BEGINNING, END, LAST, MICROSECOND, Model, Time, instant, moment
 from tests.proof import boundaries
 from timers import MultiNotifier

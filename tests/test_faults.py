@@ -20,7 +20,7 @@ from typing import Any, Callable
 
 import pytest
 
-from tests.driver import UTC
+from tests.clocks import UTC
 from timers import MultiNotifier
 
 T = datetime(2026, 1, 1, tzinfo=UTC)

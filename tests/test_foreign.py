@@ -13,7 +13,8 @@ from typing import Any, Callable
 
 import pytest
 
-from tests.driver import UTC, Sub
+from tests.clocks import UTC
+from tests.driver import Sub
 from tests.model import LAST
 from tests.proof import allocations, leaks, reentry, threads
 from tests.test_contract import NOON, later

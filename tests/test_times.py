@@ -9,7 +9,7 @@ from typing import Any, Callable
 
 import pytest
 
-from tests.driver import CLOCKS, EPOCH, TICK, UTC, Folded, Stamp
+from tests.clocks import CLOCKS, EPOCH, TICK, UTC, Folded, Stamp
 from tests.model import FIRST, LAST, MICROSECOND, instant, moment
 from tests.test_contract import MIXED, NAIVE, NOON, TIMED
 from timers import MultiNotifier

@@ -14,7 +14,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, Callable
 
-from tests.driver import CLOCKS, UTC, Sub
+from tests.clocks import CLOCKS, UTC
+from tests.driver import Sub
 from tests.model import FIRST, LAST
 from timers import Deadlines, MultiNotifier
 

@@ -27,6 +27,7 @@ except ImportError as error:
     sys.exit(f"{error}: the tools need an extra: pip install -e '.[proof]'")
 
 from tests import driver
+from tests.configs import CONFIGS
 from tests.proof import (
     allocations,
     boundaries,
@@ -69,11 +70,11 @@ def report(tool: str, counted: str, failure: Failure | None, started: float) -> 
 
 
 def operate(name: str, seed: int, count: int, check: bool) -> int:
-    return driver.run(driver.CONFIGS[name], count, seed, check)
+    return driver.run(CONFIGS[name], count, seed, check)
 
 
 def runs(seed: int, count: int, check: bool) -> Iterator[tuple[str, int, int, bool]]:
-    names = itertools.cycle(driver.CONFIGS)
+    names = itertools.cycle(CONFIGS)
     for number in itertools.count():
         if count <= 0:
             return
@@ -102,7 +103,7 @@ class Log:
 
 
 def logged(name: str, seed: int, count: int, check: bool, path: Path) -> None:
-    driver.run(driver.CONFIGS[name], count, seed, check, Log(path))
+    driver.run(CONFIGS[name], count, seed, check, Log(path))
 
 
 def minimal(name: str, seed: int, count: int, check: bool) -> driver.Trace | None:
@@ -111,7 +112,7 @@ def minimal(name: str, seed: int, count: int, check: bool) -> driver.Trace | Non
         path = Path(folder) / "trace"
         crashes(logged, name, seed, count, check, path, patience=600)
         trace = Log.read(path)
-    config = driver.CONFIGS[name]
+    config = CONFIGS[name]
     fails: Callable[[driver.Trace], bool] = lambda part: crashes(driver.replay, config, part, patience=20)  # noqa: E731
     return driver.shrink(trace, fails) if fails(trace) else None
 
@@ -178,7 +179,7 @@ def failing(arguments: Arguments) -> bool:
 
 def snap(arguments: Arguments) -> bool:
     started = time.monotonic()
-    names = itertools.cycle(driver.CONFIGS)
+    names = itertools.cycle(CONFIGS)
     cases = [(next(names), arguments.seed * 10**6 + part, 100) for part in range(-(-arguments.count // 100))]
     done, failure = spread("snapshots", snapshots.check, cases, arguments.count, arguments.jobs)
     return report("snapshots", f"{done:,} moments, each with the identical future", failure, started)
@@ -413,7 +414,7 @@ def run(words: list[str] | None = None) -> bool:
     tool.add_argument("--python", help="an interpreter with the thread sanitizer, for the race")
     tool.add_argument("--builder", help="the interpreter that compiles for it")
     tool = add("replay", "repeat and shrink one run of `operations`")
-    tool.add_argument("config", choices=driver.CONFIGS)
+    tool.add_argument("config", choices=CONFIGS)
     tool.add_argument("run_seed", type=int)
     tool.add_argument("length", type=int)
     tool.add_argument("--check", action="store_true")

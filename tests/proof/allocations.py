@@ -22,7 +22,8 @@ from pathlib import Path
 from typing import Any, Callable, NamedTuple
 
 from tests import window
-from tests.driver import TODAY, Sub
+from tests.clocks import TODAY
+from tests.driver import Sub
 from tests.model import LAST, Time
 from timers import MultiNotifier
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from tests.driver import CLOCKS, ORIGINS, SHIFTS, STEPS, TICK_SIZE, boundary
+from tests.clocks import CLOCKS, ORIGINS, SHIFTS, STEPS, TICK_SIZE, boundary
 from tests.model import BEGINNING, END, instant, moment
 from timers import MultiNotifier
 

@@ -143,7 +143,7 @@ class Low(Quick):
         "expiry.pxd": {"BATCH": 30},
         "removal.pxd": {"CALM": 4},
         "crowd.pyx": {"SPARSE": 3},
-        "boxes.pyx": {"MANY": 2},
+        "state.pyx": {"MANY": 2},
         "pending.pyx": {"SLICE": 3},
     }
 

@@ -28,6 +28,10 @@ def _tool(code: str) -> tuple[str, ...]:
     return "-c", code
 
 
+def _driven(code: str) -> tuple[str, ...]:
+    return _tool("from tests.configs import *; from tests.driver import *; " + code)
+
+
 FAULTS = [
     Fault(
         "operations",
@@ -36,7 +40,7 @@ FAULTS = [
         "        for index in range(chunk.count - 1, -1, -1):\n            digit = ",
         "        for index in range(chunk.count):\n            digit = ",
         Quick,
-        _tool("from tests.driver import *; run(CONFIGS['growing in a second'], 20_000, 1)"),
+        _driven("run(CONFIGS['growing in a second'], 20_000, 1)"),
         "AssertionError",
     ),
     Fault(
@@ -46,7 +50,7 @@ FAULTS = [
         "    return entry.number < other.number",
         "    return entry.number > other.number",
         Quick,
-        _tool("from tests.driver import *; run(CONFIGS['floats far apart'], 20_000, 1)"),
+        _driven("run(CONFIGS['floats far apart'], 20_000, 1)"),
         "AssertionError",
     ),
     Fault(
@@ -56,7 +60,7 @@ FAULTS = [
         "        if ring[0].youngest == SPENT:",
         "        if ring[0].youngest == FRESH:",
         Quick,
-        _tool("from tests.driver import *; run(CONFIGS['one instant, strings'], 20_000, 1)"),
+        _driven("run(CONFIGS['one instant, strings'], 20_000, 1)"),
         "",
     ),
     Fault(
@@ -66,7 +70,7 @@ FAULTS = [
         "    wheel.occupied[digit >> 6] &= ~(<uint64_t>1 << (digit & 63))",
         "    wheel.occupied[digit >> 6] &= ~(<uint64_t>0 << (digit & 63))",
         Quick,
-        _tool("from tests.driver import *; run(CONFIGS['dense'], 4000, 1, check=True)"),
+        _driven("run(CONFIGS['dense'], 4000, 1, check=True)"),
         "",
     ),
     Fault(
@@ -76,7 +80,7 @@ FAULTS = [
         "        if not reaches(queue.root, heap.entries[index].timer.deadline):\n            heap.entries[left]",
         "        if True:\n            heap.entries[left]",
         Low,
-        _tool("from tests.driver import *; run(CONFIGS['many outliers'], 9000, 1, check=True)"),
+        _driven("run(CONFIGS['many outliers'], 9000, 1, check=True)"),
         "heap-outside",
     ),
     Fault(
@@ -106,7 +110,7 @@ FAULTS = [
         "    heap.numbers += 1\n",
         "    heap.numbers += 0\n",
         Low,
-        _tool("from tests.driver import *; [run(config, 9000, 1, check=True) for config in CONFIGS.values()]"),
+        _driven("[run(config, 9000, 1, check=True) for config in CONFIGS.values()]"),
         "",
     ),
     Fault(
@@ -206,7 +210,7 @@ FAULTS = [
         "        PyMem_Free(newest)\n        newest = older\n\n\ncdef inline Chunk *copy_chunk",
         "        PyMem_Free(newest)\n        newest = newest.older\n\n\ncdef inline Chunk *copy_chunk",
         Sanitized,
-        _tool("from tests.driver import *; run(CONFIGS['growing in a second'], 4000, 1)"),
+        _driven("run(CONFIGS['growing in a second'], 4000, 1)"),
         "heap-use-after-free",
     ),
     Fault(
@@ -216,7 +220,7 @@ FAULTS = [
         "    if newest.count == newest.capacity or newest.ordered",
         "    if newest.count > newest.capacity or newest.ordered",
         Sanitized,
-        _tool("from tests.driver import *; run(CONFIGS['dense'], 4000, 1)"),
+        _driven("run(CONFIGS['dense'], 4000, 1)"),
         "heap-buffer-overflow",
     ),
     Fault(
@@ -226,7 +230,7 @@ FAULTS = [
         "    return wheel.base + (<uint64_t>digit << wheel.shift)",
         "    return wheel.base + (<uint64_t>digit << wheel.shift + (64 if digit == 7 else 0))",
         Sanitized,
-        _tool("from tests.driver import *; run(CONFIGS['growing in a second'], 9000, 1)"),
+        _driven("run(CONFIGS['growing in a second'], 9000, 1)"),
         "runtime error: shift exponent",
     ),
 ]

@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from tests import test_crowd, test_overflow, test_sharing, test_wheel, window
-from tests.driver import CONFIGS, EPOCH, ORIGINS, TODAY, boundary, run
+from tests.clocks import EPOCH, ORIGINS, TODAY, boundary
+from tests.configs import CONFIGS
+from tests.driver import run
 from tests.model import FIRST, LAST, MICROSECOND, Model, instant, moment
 from tests.proof import allocations, boundaries
 from timers import MultiNotifier

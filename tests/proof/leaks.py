@@ -14,9 +14,12 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Callable
 
-from tests.driver import CONFIGS, COPIERS, TODAY, USUAL, run
+from tests.clocks import TODAY
+from tests.configs import CONFIGS, USUAL
+from tests.driver import run
 from tests.model import LAST
 from tests.proof import allocations, reentry
+from tests.tokens import COPIERS
 from timers import MultiNotifier
 
 # A burst may leave this much behind: arenas of Python's allocator that are not quite empty.
@@ -44,7 +47,7 @@ def _methods() -> None:
 
 
 def _refusals() -> None:
-    from tests.driver import MIXTURES, REFUSALS
+    from tests.refusals import MIXTURES, REFUSALS
 
     n = MultiNotifier([(TODAY, [1])])
     for kind, call in REFUSALS:

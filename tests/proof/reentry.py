@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta, tzinfo
 from typing import Any, Callable
 
-from tests.driver import TODAY, UTC
+from tests.clocks import TODAY, UTC
 from tests.model import LAST
 from timers import MultiNotifier
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 
-from tests.driver import CONFIGS, COPIERS, USUAL, Chooser, Config, Operation, Stage
+from tests.configs import CONFIGS, USUAL, Config
+from tests.driver import Chooser, Operation, Stage
 from tests.oracle import Oracle
+from tests.tokens import COPIERS
 
 # Between two snapshots, and after the last of them.
 OPERATIONS = 25

@@ -8,7 +8,8 @@ import tracemalloc
 from datetime import datetime, timedelta
 from typing import Any
 
-from tests.driver import TODAY, Sub
+from tests.clocks import TODAY
+from tests.driver import Sub
 from tests.model import LAST, kind, rank
 from timers import MultiNotifier
 

@@ -13,7 +13,7 @@ import time
 from datetime import timedelta
 from typing import Any, Callable
 
-from tests.driver import TODAY
+from tests.clocks import TODAY
 from tests.model import LAST
 from timers import MultiNotifier
 
