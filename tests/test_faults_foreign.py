@@ -1,0 +1,457 @@
+"""Faults of foreign code inside a call: collections, `==`, hooks of copies, constructors. As in test_faults.py."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import functools
+import gc
+import pickle
+import re
+from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any, Callable
+
+import pytest
+
+from tests.clocks import UTC
+from tests.interruptions import collecting, once, survives
+from timers import MultiNotifier
+
+T = datetime(2026, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+DAY = timedelta(days=1)
+SOURCES = Path(__file__).parents[1] / "timers"
+PROTOCOLS = range(2, pickle.HIGHEST_PROTOCOL + 1)
+
+
+# ---- a search inside a `due` with a limit
+
+
+@pytest.mark.parametrize("search", ["n.cancel(at, 'nobody')", "(at, 'nobody') in n", "n.reschedule(at, 'nobody', T)"])
+@pytest.mark.parametrize("take", ["due", "due_items"])
+@pytest.mark.parametrize("hook", ["finaliser", "callback"])
+def test_a_search_inside_what_is_taken(search: str, take: str, hook: str) -> None:
+    survives(f"""
+        import gc
+        from datetime import datetime, timedelta, timezone
+        from timers import MultiNotifier
+
+        T = datetime(2026, 1, 1, tzinfo=timezone.utc)
+        for threshold in (1, 2, 3, 5, 700):
+            n = MultiNotifier((T + timedelta(days=1 + i), f"far{{i}}") for i in range(60))
+            n.notify_at(datetime.min.replace(tzinfo=timezone(timedelta(hours=1))), "before year 1")
+            n.cancel(T + timedelta(days=3), "x")
+            for i in range(3000):
+                n.notify_at(T + timedelta(milliseconds=i * 7 % 13 * 20), f"t{{i}}")
+            expected = sorted(n, key=lambda pair: pair[0])[:2000]
+            at = T + timedelta(milliseconds=100)
+
+            class Session:
+                def __init__(self): self.me = self
+                def __del__(self): {search}
+
+            def callback(phase, info): {search}
+
+            gc.disable()
+            gc.collect()
+            if {hook!r} == "finaliser":
+                Session()
+            else:
+                gc.callbacks.append(callback)
+            gc.set_threshold(threshold, 10, 10)
+            gc.enable()
+            taken = n.{take}(T + timedelta(hours=1), 2000)
+            gc.disable()
+            gc.callbacks.clear()
+            assert len(n) == 1061
+            if {take!r} == "due":
+                assert taken == [token for _, token in expected]
+            else:
+                assert taken == expected
+            n._check()
+    """)
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_a_copy_or_search_inside_a_search(shared: bool) -> None:
+    """What no one sees as a change has nevertheless moved what is searched; nor does it make a search give up."""
+    acts: list[Callable[[MultiNotifier[Any]], Any]] = [
+        lambda n: (T, "nobody") in n,
+        lambda n: n.cancel(T + DAY, "nobody"),
+        lambda n: copy.copy(n),
+        lambda n: copy.deepcopy(n),
+        lambda n: n.next_at(),
+        lambda n: list(n),
+        lambda n: n.__reduce_ex__(2),
+        lambda n: n.due(T - DAY),
+        lambda n: n.due(T, 0),
+    ]
+    for act in acts:
+        for size in (1, 3, 32, 49, 200, 700):
+            n: MultiNotifier[Any] = MultiNotifier((T, str(number)) for number in range(size))
+            n.notify_many([T + number * timedelta(hours=1) for number in range(size)], ["later"] * size)
+            twins = [copy.copy(n)] if shared else []
+            asked = 0
+
+            class Nosy:
+                def __eq__(self, other: object) -> bool:
+                    nonlocal asked
+                    asked += 1
+                    if act is acts[2]:  # noqa: B023
+                        twins.append(act(n))  # noqa: B023
+                    else:
+                        act(n)  # noqa: B023
+                    return bool(other == str(size - 1))  # noqa: B023
+
+                __hash__ = None  # type: ignore[assignment]
+
+            assert n.cancel(T, Nosy())
+            assert size <= asked < 3 * size + 3
+            n._check()
+            assert len(n) == 2 * size - 1
+            for twin in twins:
+                twin._check()
+                assert len(twin) == 2 * size
+
+
+# ---- what a call holds
+
+
+@pytest.mark.parametrize(
+    "call", ["sys.getsizeof(n)", "n.next_at()", "repr(n)", "n._check()", "next(iter(n))", "copy.copy(n)"]
+)
+def test_what_a_call_holds_while_foreign_code_runs(call: str) -> None:
+    survives(f"""
+        import copy, gc, sys
+        from datetime import datetime, timedelta, timezone
+        from timers import MultiNotifier
+
+        T = datetime(2026, 1, 1, tzinfo=timezone.utc)
+        n = MultiNotifier((T + timedelta(hours=i), [i]) for i in range(9))
+        def callback(phase, info):
+            if phase == "stop":
+                runs.append(phase)
+                # With nothing to take its place, which could pass for it.
+                if len(runs) == run:
+                    n.notify_at(earlier, "new")
+                    n.cancel(earlier, "new")
+                # Enough for a collection at the next object.
+                kept.append([[[], (each,)] for each in range(9)])
+        earlier = T - timedelta(hours=1)
+        gc.set_threshold(0)
+        gc.callbacks.append(callback)
+        kept = []
+        for run in range(1, 12):
+            runs = []
+            n.next_at()
+            # Nor is there an old list or tuple that could be used again.
+            kept += [[[] for _ in range(200)], [(each,) for each in range(3000)]]
+            gc.set_threshold(1, 1000, 1000)
+            try:
+                {call}
+            except (RuntimeError, AssertionError):
+                pass
+            gc.set_threshold(0)
+        gc.callbacks.clear()
+        n._check()
+        assert len(n) == 9
+        assert n.next_at() == T, n.next_at()
+    """)
+
+
+def _borrowed(text: str) -> list[str]:
+    """The lines of generated C that hand an attribute of an extension type on without holding it."""
+    names: set[str] = set()
+    for body in re.findall(r"struct __pyx_obj_\w+ \{([^}]*)\}", text):
+        names |= set(re.findall(r"(?:PyObject|struct __pyx_obj_\w+) \*(\w+);", body))
+    uses = re.compile(rf"__pyx_v_\w+->(?:{'|'.join(sorted(names)) or '$'})\b")
+    keeps = re.compile(
+        r"(?:__Pyx_(?:GOTREF|INCREF|DECREF_SET|GIVEREF|CLEAR)\(|Py_(?:INCREF|CLEAR|VISIT)\("
+        r"|__pyx_v_\w+->\w+ = |.*[!=]= ?\(?\(?\(?PyObject ?\*?\)? ?\)?Py_None|.*\bPy_None\b)"
+    )
+    lines = [line.strip() for line in text.splitlines()]
+    found = []
+    for number, line in enumerate(lines):
+        if not uses.search(line) or keeps.match(line) or line.startswith(("/*", "*", "#")):
+            continue
+        # Plain fields and pointers behind an attribute are read at once; of what lies in a box the callers take care.
+        if re.search(r"->\w+\)?->(?:queue|serial|ob_item|keyed|keys|hashes)\b", line):
+            continue
+        # A string in a message is only looked at.
+        if "__Pyx_PyUnicode_Unicode(" in line:
+            continue
+        # Held by a variable, or as an element of a tuple that is not changed any more.
+        target = re.match(r"(__pyx_\w+) = ", line)
+        near = " ".join(lines[max(number - 2, 0) : number + 3])
+        if target and any(f"INCREF({held})" in near for held in (target[1], uses.findall(line)[0])):
+            continue
+        if "Tuple_GET_ITEM" in line and "Call" not in line and "callargs" not in line:
+            continue
+        found.append(f"{number + 1}: {line}")
+    return found
+
+
+GENERATED = [
+    path for path in (SOURCES.parent / "build/timers").glob("*.c") if (SOURCES / path.name).with_suffix(".pyx").exists()
+]
+
+
+@pytest.mark.skipif(not GENERATED, reason="there is no generated C beside the tests")
+def test_no_attribute_is_borrowed_across_a_call() -> None:
+    faulty = "struct __pyx_obj_X {\n  PyObject *soonest;\n}\nPyObject *__pyx_callargs[2] = {t, __pyx_v_self->soonest};"
+    assert _borrowed(faulty)
+    for path in GENERATED:
+        assert not _borrowed(path.read_text()), path
+
+
+# ---- what next_at() caches
+
+
+def _beyond(year: int) -> datetime:
+    """An aware time that lies outside the calendar in UTC."""
+    if year == 1:
+        return datetime.min.replace(tzinfo=timezone(timedelta(hours=1)))
+    return datetime.max.replace(tzinfo=timezone(timedelta(hours=-1)))
+
+
+@pytest.mark.parametrize("year", [1, 9999])
+@pytest.mark.parametrize("threshold", [1, 2, 3])
+def test_an_answer_of_next_at_that_holds_no_more(year: int, threshold: int) -> None:
+    at = _beyond(year)
+    changes: list[Callable[[MultiNotifier[str]], Any]] = [
+        lambda n: n.cancel(at, "beyond"),
+        lambda n: n.reschedule(at, "beyond", at + (MICROSECOND if year == 1 else -MICROSECOND)),
+        lambda n: n.due(at),
+        lambda n: n.clear(),
+        lambda n: n.notify_at(at - (MICROSECOND if year != 1 else timedelta()), "earlier"),
+        lambda n: n.__init__([(T, "other")]),  # type: ignore[misc]
+        lambda n: n.__setstate__(MultiNotifier([(T, "other")]).__reduce_ex__(2)[2]),
+    ]
+    for change in changes:
+        for calls in (1, 2, 3):
+            for run in range(3):
+                n = MultiNotifier([(at, "beyond")])
+                with collecting(once(lambda n=n, change=change: change(n), run), threshold):  # type: ignore[misc]
+                    for _ in range(calls):
+                        n.next_at()
+                n._check()
+                assert n.next_at() == (next(iter(n))[0] if n else None)
+
+
+# ---- what the collector sees
+
+
+def _holed() -> list[Any]:
+    """Lists and tuples with places that hold nothing: they refer to fewer objects than they have places."""
+    return [
+        type(each)
+        for each in gc.get_objects()
+        if type(each) in (list, tuple) and len(gc.get_referents(each)) < len(each)
+    ]
+
+
+@pytest.mark.parametrize("size", [3, 70])
+@pytest.mark.parametrize("name", ["due", "due with a limit", "due_items", "iter", "pickle", "deepcopy", "_check"])
+def test_nothing_half_filled_is_in_sight(name: str, size: int) -> None:
+    calls: dict[str, Callable[[MultiNotifier[Any]], Any]] = {
+        "due": lambda n: n.due(T + DAY),
+        "due with a limit": lambda n: n.due(T + DAY, 40),
+        "due_items": lambda n: n.due_items(T + DAY),
+        "iter": lambda n: list(n),
+        "pickle": lambda n: n.__reduce_ex__(2),
+        "deepcopy": lambda n: copy.deepcopy(n),
+        "_check": lambda n: n._check(),
+    }
+    for threshold in (1, 2, 3):
+        n: MultiNotifier[Any] = MultiNotifier((T + number * MICROSECOND, [number]) for number in range(size))
+        n.notify_at(_beyond(1), "beyond")
+        runs = iter(range(10**9))
+        seen: list[Any] = []
+
+        def look(n: MultiNotifier[Any] = n, runs: Iterator[int] = runs, seen: list[Any] = seen) -> None:
+            seen += _holed()
+            if next(runs) < 12:
+                n.notify_at(T + 2 * DAY, "makes it begin again")
+
+        with collecting(look, threshold), contextlib.suppress(RuntimeError, AssertionError):
+            calls[name](n)
+        assert not seen
+        n._check()
+
+
+# ---- a deep copy is one moment's
+
+
+class Sub(MultiNotifier[Any]):
+    extra: Any = None
+
+
+class Memo(dict):  # type: ignore[type-arg]
+    """Acts where something is looked up, or kept."""
+
+    act: Callable[[], Any] = staticmethod(lambda: None)
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        super().__setitem__(key, value)
+        self.act()
+
+
+class Acting:
+    """A value whose copying acts."""
+
+    def __init__(self, act: Callable[[], Any]) -> None:
+        self.act = act
+
+    def __deepcopy__(self, memo: Any) -> str:
+        self.act()
+        return "copied"
+
+
+MUTATIONS: dict[str, Callable[[MultiNotifier[Any]], Any]] = {
+    "mixes": lambda n: n.notify_at(T, ["mutable"]),
+    "adds": lambda n: n.notify_at(T, "plain"),
+    "empties": lambda n: n.clear(),
+    "takes": lambda n: n.due(T + 2 * MICROSECOND),
+    "unmixes": lambda n: n.__init__([(T, "plain")]),  # type: ignore[misc]
+}
+
+
+@pytest.mark.parametrize("mutation", MUTATIONS)
+@pytest.mark.parametrize("mixed", [False, True])
+@pytest.mark.parametrize("size", [1, 20, 200])
+@pytest.mark.parametrize("hook", ["memo", "attribute", "token", "__new__"])
+def test_a_deep_copy_that_changes_what_it_copies(hook: str, size: int, mixed: bool, mutation: str) -> None:
+    def read(n: MultiNotifier[Any]) -> list[Any]:
+        return [(at, "copied" if isinstance(token, Acting) else token) for at, token in n]
+
+    for run in range(3):
+        pairs: list[Any] = [(T + number * MICROSECOND, [number] if mixed else number) for number in range(size)]
+        n = Sub(pairs)
+        act = once(lambda n=n: MUTATIONS[mutation](n), run)  # type: ignore[misc]
+        memo = Memo()
+        if hook == "memo":
+            memo.act = act
+        elif hook == "attribute":
+            n.extra = Acting(act)
+        elif hook == "token":
+            n.notify_at(T, Acting(act))
+        else:
+            n.extra = Acting(act)
+            n.__class__ = Renewed
+        before = read(n)
+        twin = copy.deepcopy(n, memo)
+        twin._check()
+        n._check()
+        assert read(twin) in (before, read(n))
+        assert type(twin) is type(n)
+
+
+class Renewed(Sub):
+    def __new__(cls, *arguments: Any) -> Any:
+        return super().__new__(cls)
+
+    def __getnewargs__(self) -> tuple[Any, ...]:
+        return (self.extra,)
+
+
+# ---- subclasses with arguments for __new__
+
+
+class Named(MultiNotifier[Any]):
+    def __new__(cls, name: str) -> Any:
+        self = super().__new__(cls)
+        self.name = name
+        return self
+
+    name: str
+
+    def __init__(self, *arguments: Any, **keywords: Any) -> None:
+        raise AssertionError("copying and unpickling call no __init__")
+
+    def __getnewargs__(self) -> tuple[str]:
+        return (self.name,)
+
+
+class Keyed(Named):
+    __slots__ = ("key",)
+
+    key: Any
+
+    def __new__(cls, *, key: Any) -> Any:
+        self = super().__new__(cls, "keyed")
+        self.key = key
+        return self
+
+    def __getnewargs_ex__(self) -> tuple[Any, Any]:
+        return (), {"key": self.key}
+
+
+def _pickled(n: Any, protocol: int) -> Any:
+    return pickle.loads(pickle.dumps(n, protocol))
+
+
+def _pickled_in_python(n: Any, protocol: int) -> Any:
+    return pickle._loads(pickle._dumps(n, protocol))  # type: ignore[attr-defined]
+
+
+def _makers() -> dict[str, Callable[[Any], Any]]:
+    makers: dict[str, Callable[[Any], Any]] = {"copy": copy.copy, "deepcopy": copy.deepcopy}
+    for protocol in PROTOCOLS:
+        makers[f"pickle {protocol}"] = functools.partial(_pickled, protocol=protocol)
+        makers[f"pickle {protocol} in Python"] = functools.partial(_pickled_in_python, protocol=protocol)
+    return makers
+
+
+@pytest.mark.parametrize("how", _makers())
+@pytest.mark.parametrize("size", [0, 1, 200])
+def test_arguments_of_new(how: str, size: int) -> None:
+    for make, attributes in (
+        (lambda: Named.__new__(Named, "n"), ("name",)),
+        (lambda: Keyed.__new__(Keyed, key=[1]), ("name", "key")),
+    ):
+        n: Any = make()  # type: ignore[no-untyped-call]
+        pairs = [(T + number * MICROSECOND, number) for number in range(size)]
+        n.notify_many([at for at, _ in pairs], [token for _, token in pairs])
+        twin = _makers()[how](n)
+        assert type(twin) is type(n) and twin is not n
+        for name in attributes:
+            assert getattr(twin, name) == getattr(n, name)
+        twin._check()
+        assert list(twin) == list(n) == pairs
+
+
+class Interned(Named):
+    """Of each name there is one."""
+
+    known: dict[str, Any] = {}  # noqa: RUF012
+
+    def __new__(cls, name: str) -> Any:
+        if name not in cls.known:
+            cls.known[name] = super().__new__(cls, name)
+        return cls.known[name]
+
+
+class Awkward(Sub):
+    answer: Any = ()
+
+    def __getnewargs__(self) -> Any:
+        return self.answer
+
+
+def test_new_that_answers_what_it_likes() -> None:
+    n = Interned.__new__(Interned, "a")
+    n.notify_many([T] * 100, list(range(100)))
+    for make in _makers().values():
+        twin = make(n)
+        twin._check()
+        assert twin is n and n.due(T, 1000) == list(range(100)) and not n
+        n.notify_many([T] * 100, list(range(100)))
+    odd = Awkward([(T, "x")])
+    for answer in (None, 5, [1]):
+        odd.answer = answer
+        for maker in (copy.copy, copy.deepcopy, pickle.dumps):
+            with pytest.raises(TypeError):
+                maker(odd)
+    assert odd.due(T) == ["x"]
