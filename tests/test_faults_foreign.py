@@ -8,6 +8,7 @@ import functools
 import gc
 import pickle
 import re
+import weakref
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -17,7 +18,7 @@ import pytest
 
 from tests.clocks import UTC
 from tests.interruptions import collecting, once, survives
-from timers import MultiNotifier
+from timers import Deadlines, MultiNotifier
 
 T = datetime(2026, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
@@ -455,3 +456,85 @@ def test_new_that_answers_what_it_likes() -> None:
             with pytest.raises(TypeError):
                 maker(odd)
     assert odd.due(T) == ["x"]
+
+
+# ---- found by calls inside calls
+
+
+class Thing:
+    """A token or a key of somebody's own."""
+
+    like: Any = None
+
+
+def held(n: Any) -> list[Any]:
+    n._check()
+    return list(n.due(1e9))
+
+
+@pytest.mark.parametrize("again", ["more", "none"])
+@pytest.mark.parametrize("copier", [copy.copy, copy.deepcopy])
+@pytest.mark.parametrize("kind", [MultiNotifier, Deadlines])
+def test_a_copy_has_the_boxes_of_its_timers(kind: Any, copier: Any, again: str) -> None:
+    """All timers are exchanged while what they hold is being copied."""
+    first, second = ([Thing() for _ in range(count)] for count in (130, 300 if again == "more" else 0))
+    for run in range(14):
+        pairs, others = (
+            [(each, float(at)) if kind is Deadlines else (float(at), each) for at, each in enumerate(things)]
+            for things in (first, second)
+        )
+        n = kind(pairs)
+        with collecting(once(functools.partial(n.__init__, others), run)):
+            twin = copier(n)
+        assert len(held(twin)) in (130, len(second))
+        if copier is copy.copy:
+            assert held(copy.copy(n)) in (first, second)
+
+
+@pytest.mark.parametrize("kind", [MultiNotifier, Deadlines])
+@pytest.mark.parametrize("threshold", [1, 700])
+def test_the_collector_looks_into_copies(kind: Any, threshold: int) -> None:
+    count = 300 if threshold == 1 else 64_000
+    n = kind((Thing(), float(at)) if kind is Deadlines else (float(at), Thing()) for at in range(count))
+    old = gc.get_threshold()
+    gc.set_threshold(threshold, 10, 10)
+    try:
+        twin = copy.copy(n)
+    finally:
+        gc.set_threshold(*old)
+    watch = weakref.ref(twin)
+    for thing in (*(twin if kind is Deadlines else (token for _, token in twin)),):
+        thing.like = twin
+    del n, twin, thing
+    gc.collect()
+    assert watch() is None
+
+
+@pytest.mark.parametrize("run", range(4))
+def test_what_is_there_by_default_was_there_or_is_the_default(run: int) -> None:
+    """Two calls at once: both answer the default of the one, or of the other."""
+
+    class Key:
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        def __hash__(self) -> int:
+            return 1
+
+        def __eq__(self, other: object) -> bool:
+            acting()
+            return isinstance(other, Key) and self.name == other.name
+
+    acting: Callable[[], Any] = lambda: None  # noqa: E731
+    d: Deadlines[Any, float] = Deadlines([(Key("other"), 5.0)])
+    answers = []
+    acting = once(lambda: answers.append(d.setdefault(Key("new"), 2.0)), run)
+    answers.append(d.setdefault(Key("new"), 3.0))
+    acting()
+    assert answers in ([2.0, 2.0], [3.0], [3.0, 3.0]) and len(d) == 2
+
+
+def test_a_default_is_answered_as_it_is_kept() -> None:
+    d: Deadlines[str, Any] = Deadlines({"a": 1.5})
+    assert d.setdefault("b", 2) == 2.0 == d["b"]
+    assert d.setdefault("a", 7) == 1.5

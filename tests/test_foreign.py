@@ -16,7 +16,7 @@ import pytest
 from tests.clocks import UTC
 from tests.driver import Sub
 from tests.model import LAST
-from tests.proof import allocations, leaks, reentry, threads
+from tests.proof import allocations, leaks, nested, reentry, threads
 from tests.test_contract import NOON, later
 from timers import MultiNotifier
 
@@ -239,6 +239,11 @@ def test_hooks_that_raise(hook: str) -> None:
     for outer in reentry.RAISING[hook].values():
         for size, after in itertools.product(reentry.SIZES, range(3)):
             reentry.raising(outer, size, after)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_calls_inside_calls(seed: int) -> None:
+    nested.check(seed, 40)
 
 
 @pytest.mark.skipif(allocations.FREE_THREADED_3_13, reason="this CPython crashes without memory for a list")

@@ -4,7 +4,8 @@
     blocks   [ - ][ b1 ][ b2 ]      b1  tuple of 64 tokens, None where a box is free
     rows     [ - ][ r1 ][ r2 ]      r1  which boxes of b1 are in use, and which of these are loose
 
-The collector sees the blocks. Tokens are *fixed* or *loose* (keeping.pxd). A block without loose ones is shared by copies, and costs a deep copy nothing.
+The collector sees the blocks. Tokens are *fixed* or *loose* (keeping.pxd). A block without loose ones is shared by
+copies, and costs a deep copy nothing.
 
 Invariants (`check_boxes` verifies each by name):
   private    a block with a loose token is the notifier's own: made by it, and since then not shared. Only such a

@@ -80,6 +80,12 @@ cdef tuple new_block():
     return block
 
 
+cdef inline void see(PyTupleObject *block) noexcept:
+    """The collector turns from tuples in which it finds nothing."""
+    if not PyObject_GC_IsTracked(<PyObject *>block):
+        PyObject_GC_Track(<PyObject *>block)
+
+
 cdef void fill_block(PyTupleObject *block, PyTupleObject *old, uint64_t used) noexcept:
     """Put what is used of the old block into an empty one."""
     cdef int place
@@ -89,6 +95,8 @@ cdef void fill_block(PyTupleObject *block, PyTupleObject *old, uint64_t used) no
         Py_INCREF(<object>old.ob_item[place])
         block.ob_item[place] = old.ob_item[place]
         Py_DECREF(None)
+    # It has turned from the block if it ran since that was made.
+    see(block)
 
 
 cdef inline void push_row(Boxes boxes, uint32_t number) noexcept:
@@ -174,12 +182,6 @@ cdef int append_block(Boxes boxes, tuple block) except -1:
     boxes.count += 1
     boxes.ready += BLOCK
     return 0
-
-
-cdef inline void see(PyTupleObject *block) noexcept:
-    """The collector turns from tuples in which it finds nothing."""
-    if not PyObject_GC_IsTracked(<PyObject *>block):
-        PyObject_GC_Track(<PyObject *>block)
 
 
 cdef size_t put_in_box(Boxes boxes, object token, bint loose, uint64_t hash) noexcept:

@@ -4,7 +4,7 @@ cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING
 from cpython.datetime cimport import_datetime
 from cpython.object cimport PyObject, PyObject_Hash, PyObject_RichCompareBool, Py_EQ
-from libc.stdint cimport uint8_t, uint64_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 from timers.boxes cimport Boxes
 from timers.copies cimport set_attributes
@@ -74,7 +74,7 @@ in which they were set. Setting, moving, deleting and asking cost O(1), falling 
     def __setitem__(self, key, at):
         cdef uint8_t kind = 0
         cdef uint64_t deadline = read_time(at, "at", True, &kind)
-        set_key(self, key, deadline, kind, "at")
+        set_key(self, key, &deadline, kind, "at", False)
 
     @cython.critical_section
     def __getitem__(self, key):
@@ -116,11 +116,8 @@ in which they were set. Setting, moving, deleting and asking cost O(1), falling 
         """
         cdef uint8_t kind = 0
         cdef uint64_t deadline = read_time(default, "default", True, &kind)
-        cdef size_t place
-        if not find_key(self, key, <uint64_t>PyObject_Hash(key), &place):
-            set_key(self, key, deadline, kind, "default")
-            return write_time(deadline, self.queue.kind)
-        return time_at(self, place)
+        set_key(self, key, &deadline, kind, "default", True)
+        return write_time(deadline, self.queue.kind)
 
     @cython.critical_section
     def pop(self, key, default=NOTHING):
@@ -223,6 +220,7 @@ in which they were set. Setting, moving, deleting and asking cost O(1), falling 
     def __eq__(self, other):
         return Mapping.__eq__(self, other)
 
+    @cython.critical_section
     def __deepcopy__(self, memo):
         cdef Boxes boxes = self.boxes
         if not boxes.loose:
@@ -238,11 +236,11 @@ in which they were set. Setting, moving, deleting and asking cost O(1), falling 
         """Replace everything by an unpickled state. ValueError or TypeError for one that is damaged."""
         cdef TimerSet fresh = fresh_for(self)
         cdef Py_ssize_t index
-        cdef const uint64_t *deadline
+        cdef uint64_t deadline
         deadlines, keys, kind = thaw(state)
-        deadline = <const uint64_t *>PyBytes_AS_STRING(<bytes>deadlines)
         for index in range(len(<list>keys)):
-            set_key(fresh, (<list>keys)[index], deadline[index], kind, "at")
+            deadline = (<const uint64_t *>PyBytes_AS_STRING(<bytes>deadlines))[index]
+            set_key(fresh, (<list>keys)[index], &deadline, kind, "at", False)
         if fresh.queue.count != <size_t>len(<list>keys):
             raise ValueError("the state has a key twice")
         if len(<tuple>state) == 5:
@@ -273,10 +271,12 @@ cdef bint find_key(TimerSet self, object key, uint64_t hash, size_t *place) exce
     cdef Keys *keys
     cdef Entry *entry
     cdef uint64_t version
+    cdef uint32_t size
     cdef bint same
     for _ in range(ATTEMPTS):
         version = self.version
         keys = &self.boxes.keys
+        size = keys.size
         if keys.shelves is NULL:
             place[0] = 0
             return False
@@ -288,7 +288,8 @@ cdef bint find_key(TimerSet self, object key, uint64_t hash, size_t *place) exce
             if entry.hash == hash:
                 held = token_of(self, entry.word)
                 same = held is key or PyObject_RichCompareBool(held, key, Py_EQ)
-                if self.version != version:
+                # An insertion that failed may have made the table larger, and changed nothing else.
+                if self.version != version or keys.size != size:
                     break
                 if same:
                     return True
@@ -300,7 +301,8 @@ cdef inline object time_at(TimerSet self, size_t place):
     return write_time(entry_at(&self.boxes.keys, place).deadline, self.queue.kind)
 
 
-cdef int set_key(TimerSet self, object key, uint64_t at, uint8_t kind, str name) except -1:
+cdef int set_key(TimerSet self, object key, uint64_t *at, uint8_t kind, str name, bint keep) except -1:
+    """`keep`: one that is there stays as it is. `at` becomes the deadline that the key then has."""
     cdef uint64_t hash = <uint64_t>PyObject_Hash(key)
     cdef Keeping keeping = IN_TREE if type(key) is str else keeping_of(key)
     cdef Boxes boxes
@@ -315,12 +317,15 @@ cdef int set_key(TimerSet self, object key, uint64_t at, uint8_t kind, str name)
     else:
         raise restless_error()
     # From here on no foreign code runs.
+    if found and keep:
+        at[0] = entry_at(&self.boxes.keys, place).deadline
+        return 0
     if kind != self.queue.kind:
-        check_kind(self, &at, kind, name)
+        check_kind(self, at, kind, name)
     if found:
-        move_at(self, place, at)
+        move_at(self, place, at[0])
     else:
-        add_key(self, key, hash, place, at, keeping)
+        add_key(self, key, hash, place, at[0], keeping)
     return 0
 
 
@@ -401,7 +406,7 @@ cdef int set_all(TimerSet self, list pairs) except -1:
     cdef uint64_t deadline
     for key, at in pairs:
         deadline = read_time(at, "at", True, &kind)
-        set_key(self, key, deadline, kind, "at")
+        set_key(self, key, &deadline, kind, "at", False)
     return 0
 
 

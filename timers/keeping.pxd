@@ -2,8 +2,8 @@
 """How a token is kept: in the tree itself, or in a box (see tokens.pxd), and there fixed or loose.
 
 A token is *fixed* where `copy.deepcopy` gives the very same object, or one that nobody can tell from it: a deep copy
-shares it. All others are *loose*, and copied one by one. What lies in the tree is fixed, and of a type that the collector
-need not see.
+shares it. All others are *loose*, and copied one by one. What lies in the tree is fixed, and of a type that the
+collector need not see.
 
 How to tell: by exact type, without a question to foreign code.
   in the tree   str, int, bytes, float, complex, bool, None, date, timedelta; timezone with such an offset and name;

@@ -189,9 +189,15 @@ cdef tuple survey_some(TimerSet self, size_t most):
 
 
 cdef int copy_into(TimerSet self, TimerSet twin) except -1:
-    cdef Boxes boxes = None
-    if self.boxes is not None:
-        boxes = copy_boxes(self.boxes)
+    cdef Boxes held, boxes
+    for _ in range(ATTEMPTS):
+        held = self.boxes
+        boxes = None if held is None else copy_boxes(held)
+        # Foreign code may have exchanged all timers, boxes and all.
+        if self.boxes is held:
+            break
+    else:
+        raise restless_error()
     # Since the boxes were copied, no foreign code has run.
     if copy_queue(&self.queue, &twin.queue) < 0:
         raise MemoryError

@@ -26,7 +26,7 @@ try:
 except ImportError as error:
     sys.exit(f"{error}: the tools need an extra: pip install -e '.[proof]'")
 
-from tests import driver
+from tests import driver, keyed
 from tests.configs import CONFIGS
 from tests.proof import (
     allocations,
@@ -35,6 +35,7 @@ from tests.proof import (
     leaks,
     lines,
     mutants,
+    nested,
     reentry,
     snapshots,
     states,
@@ -46,6 +47,8 @@ from tests.proof.builds import Build, Failed, Low, Raced, Sanitized, fresh
 console = Console()
 # Operations of one run: long enough for large notifiers, short enough to shrink.
 RUN = 20_000
+# The dict is sorted at every question.
+KEY_RUN = 4000
 Arguments = argparse.Namespace
 
 
@@ -133,6 +136,25 @@ def operations(arguments: Arguments) -> bool:
     return good
 
 
+def key_runs(seed: int, count: int, check: bool) -> Iterator[tuple[str, str, int, int, bool]]:
+    kinds = itertools.cycle(itertools.product(keyed.KEYS, keyed.TIMES))
+    for number in itertools.count():
+        if count <= 0:
+            return
+        yield (*next(kinds), min(KEY_RUN, count), seed * 10**9 + number, check)
+        count -= KEY_RUN
+
+
+def keys(arguments: Arguments) -> bool:
+    for count, check in ((arguments.checked, True), (arguments.count, False)):
+        started = time.monotonic()
+        title = "operations on keys, every invariant checked" if check else "operations on keys"
+        done, failure = spread(title, keyed.run, key_runs(arguments.seed, count, check), count, arguments.jobs)
+        if not report(title, f"{done:,} against a dict", failure, started):
+            return False
+    return True
+
+
 def replay(arguments: Arguments) -> bool:
     trace = minimal(arguments.config, arguments.run_seed, arguments.length, arguments.check)
     say("no failure" if trace is None else "smallest case:\n  " + "\n  ".join(map(repr, trace)))
@@ -201,6 +223,13 @@ def reenter(arguments: Arguments) -> bool:
     return report("re-entry", f"{done:,} calls from {len(reentry.HOOKS)} hooks", failure, started)
 
 
+def nest(arguments: Arguments) -> bool:
+    started = time.monotonic()
+    cases = [(arguments.seed * 10**6 + part, 200) for part in range(-(-arguments.count // 200))]
+    done, failure = spread("nested calls", nested.check, cases, arguments.count, arguments.jobs)
+    return report("nested calls", f"{done:,} calls with another inside, in one order or the other", failure, started)
+
+
 def leak(arguments: Arguments) -> bool:
     started = time.monotonic()
     if arguments.python:
@@ -262,9 +291,11 @@ def sanitize(arguments: Arguments) -> bool:
                 others = ("--ignore=tests/test_beam.py", "--ignore=tests/test_clients.py")
                 suite = ("-X", "faulthandler=0", "-m", "pytest", "-q", "-p", "no:faulthandler", "tests", *others)
                 say(build.run(*suite).strip().splitlines()[-1])
-            count = str(arguments.count)
-            inner = ("--count", count, "--checked", "0", "--seed", str(arguments.seed), "--jobs", str(arguments.jobs))
-            say(build.run("-m", "tests.proof", "operations", *inner, patience=10**5).strip().splitlines()[-1])
+            common = ("--seed", str(arguments.seed), "--jobs", str(arguments.jobs))
+            for share, *tool in ((1, "operations", "--checked", "0"), (10, "keys", "--checked", "0"), (100, "nested")):
+                count = str(arguments.count // int(share))
+                said = build.run("-m", "tests.proof", *map(str, tool), "--count", count, *common, patience=10**5)
+                say(said.strip().splitlines()[-1])
         except Failed as failed:
             return report("sanitize", "", Failure((), str(failed)), started)
     return report("sanitize", f"{arguments.count:,} operations", None, started)
@@ -274,8 +305,10 @@ def lower(arguments: Arguments) -> bool:
     """What depends on the sizes of notifiers, where all of them are large."""
     started = time.monotonic()
     common = ("--seed", str(arguments.seed), "--jobs", str(arguments.jobs))
-    tools = (
+    tools: tuple[tuple[str, ...], ...] = (
         ("operations", "--count", str(arguments.count), "--checked", str(arguments.count // 10)),
+        ("keys", "--count", str(arguments.count // 10), "--checked", str(arguments.count // 100)),
+        ("nested", "--count", str(arguments.count // 100)),
         ("allocations",),
         ("snapshots", "--count", str(arguments.count // 1000)),
     )
@@ -350,11 +383,13 @@ def everything(arguments: Arguments) -> bool:
 Tool = Callable[[Arguments], bool]
 TOOLS: dict[str, Tool] = {
     "operations": operations,
+    "keys": keys,
     "boundaries": edges,
     "states": forged,
     "allocations": failing,
     "snapshots": snap,
     "reentry": reenter,
+    "nested": nest,
     "leaks": leak,
     "threads": race,
     "sanitize": sanitize,
@@ -386,6 +421,9 @@ def run(words: list[str] | None = None) -> bool:
     add("operations", "random operations against the oracle", 10**9).add_argument(
         "--checked", type=int, default=10**7, help="how many with every invariant checked after each"
     )
+    add("keys", "random operations on Deadlines against a dict", 10**7).add_argument(
+        "--checked", type=int, default=10**6, help="how many with every invariant checked after each"
+    )
     add("boundaries", "every level boundary from cursors all over the calendar").add_argument(
         "--cursors", type=int, default=64
     )
@@ -393,6 +431,7 @@ def run(words: list[str] | None = None) -> bool:
     add("allocations", "every n-th allocation fails in every method; --count situations, 0 for all", 0)
     add("snapshots", "copies and pickles at random moments have the same future", 10**5)
     add("reentry", "foreign code comes back from every hook into every method")
+    add("nested", "calls inside calls, near the sizes at which things change, against both orders", 10**7)
     tool = add("leaks", "references flat over rounds, memory flat over operations and after a burst", 10**8)
     tool.add_argument("--rounds", type=int, default=1000)
     tool.add_argument("--burst", type=int, default=10**6, help="timers of a burst")

@@ -143,6 +143,8 @@ class Low(Quick):
         "expiry.pxd": {"BATCH": 30},
         "removal.pxd": {"CALM": 4},
         "crowd.pyx": {"SPARSE": 3},
+        "keys.pxd": {"PAGE_BITS": 1, "SHELF_BITS": 1},
+        "keys.pyx": {"LEAST": 2},
         "state.pyx": {"MANY": 2},
         "pending.pyx": {"SLICE": 3},
     }
