@@ -170,6 +170,7 @@ def _borrowed(text: str) -> list[str]:
     uses = re.compile(rf"__pyx_v_\w+->(?:{'|'.join(sorted(names)) or '$'})\b")
     keeps = re.compile(
         r"(?:__Pyx_(?:GOTREF|INCREF|DECREF_SET|GIVEREF|CLEAR)\(|Py_(?:INCREF|CLEAR|VISIT)\("
+        r"|__pyx_t_\d+ = \(__pyx_v_\w+->\w+ [!=]= __pyx_v_\w+\);"
         r"|__pyx_v_\w+->\w+ = |.*[!=]= ?\(?\(?\(?PyObject ?\*?\)? ?\)?Py_None|.*\bPy_None\b)"
     )
     lines = [line.strip() for line in text.splitlines()]
