@@ -384,6 +384,7 @@ def test_memory() -> None:
 def test_failing_allocations(size: int, action: str) -> None:
     pytest.importorskip("_testcapi")
     fail, restore, least = allocations.switches()
+    unraised = allocations.Unraised(fail, restore)
     state = Deadlines({f"s{number}": number / 8 for number in range(90)}).__reduce_ex__(2)[2]
     acts: dict[str, Callable[[Any], Any]] = {
         "set": lambda d: d.__setitem__("new", 77.25),
@@ -407,13 +408,15 @@ def test_failing_allocations(size: int, action: str) -> None:
                 twin = copy.copy(d) if twinned else None
                 before = [(id(key), at) for key, at in d.items()]
                 failed = False
-                fail(failing)
-                try:
-                    acts[action](d)
-                except MemoryError:
-                    failed = True
-                finally:
-                    restore()
+                with unraised:
+                    fail(failing)
+                    try:
+                        acts[action](d)
+                    except MemoryError:
+                        failed = True
+                    finally:
+                        restore()
+                unraised.check()
                 quiet = 0 if failed else quiet + 1
                 d._check()
                 if failed:

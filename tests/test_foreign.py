@@ -284,5 +284,6 @@ def test_threads() -> None:
     threads.check(8, 3000, 1)
 
 
-def test_threads_with_copies_that_share() -> None:
-    threads.sharing(8, 1000, 1)
+@pytest.mark.parametrize("name", [name for name in threads.WORKS if name != "shared notifiers"])
+def test_threads_with(name: str) -> None:
+    threads.run(name, 8, 1000, 1)

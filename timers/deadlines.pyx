@@ -222,14 +222,7 @@ in which they were set. Setting, moving, deleting and asking cost O(1), falling 
 
     @cython.critical_section
     def __deepcopy__(self, memo):
-        cdef Boxes boxes = self.boxes
-        if not boxes.loose:
-            return Face.__deepcopy__(self, memo)
-        # The copy of a key may have another hash.
-        function, arguments, state = self.__reduce_ex__(4)
-        memo[id(self)] = twin = function(*deepcopy(arguments, memo))
-        twin.__setstate__(deepcopy(state, memo))
-        return twin
+        return deepcopy_keys(self, memo)
 
     @cython.critical_section
     def __setstate__(self, state):
@@ -254,14 +247,18 @@ class Items(ItemsView):
     __slots__ = ()
 
     def __iter__(self):
-        return iterate(self._mapping, ITEMS)
+        cdef TimerSet owner = self._mapping
+        with cython.critical_section(owner):
+            return iterate(owner, ITEMS)
 
 
 class Times(ValuesView):
     __slots__ = ()
 
     def __iter__(self):
-        return iterate(self._mapping, TIMES)
+        cdef TimerSet owner = self._mapping
+        with cython.critical_section(owner):
+            return iterate(owner, TIMES)
 
 
 # ---- one key
@@ -384,6 +381,17 @@ cdef int remove_at(TimerSet self, size_t place) except -1:
 
 
 # ---- many
+
+cdef object deepcopy_keys(TimerSet self, memo):
+    cdef Boxes boxes = self.boxes
+    if not boxes.loose:
+        return Face.__deepcopy__(self, memo)
+    # The copy of a key may have another hash.
+    function, arguments, state = self.__reduce_ex__(4)
+    memo[id(self)] = twin = function(*deepcopy(arguments, memo))
+    twin.__setstate__(deepcopy(state, memo))
+    return twin
+
 
 cdef list pairs_of(deadlines):
     """The `(key, at)` pairs of a mapping, or of an iterable of such."""

@@ -49,9 +49,10 @@ cdef class Pending:
         cdef TimerSet owner = self.owner
         if owner is None:
             return 0
-        if self.rest is None:
+        if self.rest is not None:
+            return self.rest.queue.count + self.count - self.done
+        with cython.critical_section(owner):
             return owner.queue.count - self.done
-        return self.rest.queue.count + self.count - self.done
 
 
 cdef object step(Pending self, TimerSet owner):

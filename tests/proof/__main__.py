@@ -258,8 +258,10 @@ def race(arguments: Arguments) -> bool:
     """Here, or with --python under the interpreter given: with the thread sanitizer if it has one."""
     started = time.monotonic()
     if not arguments.python:
-        cases = [(threads.THREADS, arguments.count, arguments.seed)]
-        done, failure = spread("threads", threads.check, cases, threads.THREADS * arguments.count, 1)
+        each = (threads.THREADS, arguments.count, arguments.seed)
+        cases = [(name, *each) for name in threads.WORKS]
+        total = threads.THREADS * arguments.count * len(cases)
+        done, failure = spread("threads", threads.run, cases, total, 1)
         return report("threads", f"{done:,} operations in {threads.THREADS} threads", failure, started)
     kind = Raced if arguments.sanitize else Build
     with fresh(kind, arguments.python, arguments.builder) as build:
@@ -274,14 +276,15 @@ def race(arguments: Arguments) -> bool:
         say(said.strip())
     if arguments.sanitize and (problem := faults.noticed(faults.RACE, arguments.python, arguments.builder)):
         return report("threads", "", Failure(("planted race",), problem), started)
-    return report("threads", f"{threads.THREADS * arguments.count:,} operations", None, started)
+    total = threads.THREADS * arguments.count * len(threads.WORKS)
+    return report("threads", f"{total:,} operations", None, started)
 
 
 # ---- tools that build
 
 
 def sanitize(arguments: Arguments) -> bool:
-    """The suite, and random operations in parallel, under the address and undefined-behaviour sanitizers."""
+    """The suite, random operations and calls inside calls, under the address and undefined-behaviour sanitizers."""
     started = time.monotonic()
     with fresh(Sanitized) as build:
         build.make()

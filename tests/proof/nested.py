@@ -76,7 +76,7 @@ class Stage:
 
     Model: type[Plain] = Plain
     calls, inner = CALLS, INNER
-    call = staticmethod(call)
+    call: Callable[..., Any] = staticmethod(call)
 
     def __init__(self, rng: random.Random) -> None:
         self.rng, self.numbers = rng, iter(range(10**9))

@@ -15,7 +15,7 @@ from typing import Any, Callable
 
 from tests.clocks import TODAY
 from tests.model import LAST
-from timers import MultiNotifier
+from timers import Deadlines, MultiNotifier
 
 # A race that 300 operations a thread never showed, 20,000 did.
 OPERATIONS = 20_000
@@ -199,6 +199,118 @@ def sharing(threads: int, operations: int, seed: int) -> int:
     return threads * operations
 
 
+class Named:
+    """A key with code of its own."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __hash__(self) -> int:
+        return hash(self.name)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Named) and self.name == other.name
+
+
+def keyed(threads: int, operations: int, seed: int) -> int:
+    """Threads on the same `Deadlines`, each with keys of its own; all of them ask, copy, and look at all of it."""
+    d: Deadlines[Any, int] = Deadlines()
+    # Whose keys come and go, whoever sets them.
+    wild: Deadlines[Any, int] = Deadlines()
+    own: list[dict[Any, int]] = [{} for _ in range(threads)]
+
+    def work(number: int) -> None:
+        rng = random.Random(seed * 1000 + number)
+        mine = own[number]
+        for step in range(operations):
+            name = f"{number} {rng.randrange(200)}"
+            key: Any = Named(name) if len(name) % 2 else name
+            choice, at = rng.random(), rng.randrange(10**6)
+            if choice < 0.4:
+                d[key] = mine[key] = at
+            elif choice < 0.55:
+                assert d.pop(key, None) == mine.pop(key, None), "a key has another time"
+            elif choice < 0.7:
+                assert d.get(key) == mine.get(key) and (key in d) is (key in mine), "a key has another time"
+            elif choice < 0.75:
+                assert d.setdefault(key, at) == mine.setdefault(key, at), "a key has another time"
+            elif choice < 0.8:
+                batch = [(f"{number} {rng.randrange(200)}x", at + step) for step in range(9)]
+                d.update(batch)
+                mine.update(batch)
+            elif choice < 0.83:
+                twin = rng.choice((copy.copy, copy.deepcopy, Deadlines.copy))(d)
+                twin["mine"] = -1
+                assert twin.popitem() == ("mine", -1)
+                twin._check()
+            elif choice < 0.84:
+                pickle.loads(pickle.dumps(d))._check()
+            elif choice < 0.87:
+                try:
+                    for _ in itertools.islice(rng.choice((d, d.items(), d.values())), 5):  # type: ignore[arg-type]
+                        pass
+                except RuntimeError:
+                    pass
+            elif choice < 0.9:
+                assert d.due(-1) == [] and len(d) >= 0
+                d.next_at()
+                repr(d)
+                sys.getsizeof(d)
+            elif choice < 0.97:
+                wild[rng.randrange(40)] = at
+                if step % 7 == 0:
+                    taken = wild.due(at, rng.choice((None, 3)))
+                    assert len(taken) == len(set(taken))
+                    copy.copy(wild)._check()
+            elif choice < 0.98:
+                wild.__init__([(f"{step}", at)])  # type: ignore[misc]
+            elif choice < 0.99:
+                wild.clear()
+            else:
+                wild.pop(step % 40, None)
+
+    together(threads, work)
+    d._check()
+    wild._check()
+    everything: dict[Any, int] = {}
+    for mine in own:
+        everything.update(mine)
+    assert dict(d.items()) == everything, "a key was lost, or has another time"
+    return threads * operations
+
+
+def tables(threads: int, operations: int, seed: int) -> int:
+    """Threads that each write to a copy of the same `Deadlines`, whose tree and table are shared in part."""
+    first: Deadlines[Any, int] = Deadlines((Named(f"{key}") if key % 9 == 0 else f"{key}", key) for key in range(3000))
+    wanted = list(first.items())
+    copies = [copy.copy(first) for _ in range(threads)]
+
+    def work(number: int) -> None:
+        rng = random.Random(seed * 1000 + number)
+        mine, held = copies[number], dict(wanted)
+        for step in range(operations):
+            key = rng.choice(wanted)[0]
+            choice = rng.random()
+            if choice < 0.5:
+                mine[key] = held[key] = step
+            elif choice < 0.8:
+                assert mine.pop(key, None) == held.pop(key, None), "a key has another time"
+            elif choice < 0.99:
+                assert mine.get(key) == held.get(key), "a key has another time"
+            elif choice < 0.995:
+                for due in mine.due(step, 5):
+                    del held[due]
+            else:
+                assert dict(mine.items()) == held, "a copy has what it was not given"
+                mine, held = copy.copy(rng.choice((first, copy.copy(first)))), dict(wanted)
+        mine._check()
+
+    together(threads, work)
+    first._check()
+    assert list(first.items()) == wanted, "what was copied changed"
+    return threads * operations
+
+
 def throughput(threads: int, operations: int, own: bool) -> float:
     """How many times the work of one thread several do in the same time, each with a notifier of its own.
 
@@ -223,13 +335,25 @@ def throughput(threads: int, operations: int, own: bool) -> float:
     return statistics.median(rounds)
 
 
+WORKS: dict[str, Callable[[int, int, int], int]] = {
+    "shared notifiers": check,
+    "copies that share": sharing,
+    "shared Deadlines": keyed,
+    "copies of Deadlines that share": tables,
+}
+
+
+def run(name: str, threads: int, operations: int, seed: int) -> int:
+    return WORKS[name](threads, operations, seed)
+
+
 if __name__ == "__main__":
     # In the interpreter that a build made for it: prints which module it loaded.
     import timers.notifier
 
     print(timers.notifier.__file__, "GIL" if getattr(sys, "_is_gil_enabled", lambda: True)() else "free-threaded")
     count, operations, seed = map(int, sys.argv[1:])
-    print(check(count, operations, seed), "operations on shared notifiers")
-    print(sharing(count, operations, seed), "operations on copies that share")
+    for name, work in WORKS.items():
+        print(work(count, operations, seed), "operations on", name, flush=True)
     print("throughput of two threads against one, each with its own notifier: ", end="")
     print(f"{throughput(2, 200_000, True):.2f} with tokens of their own, {throughput(2, 200_000, False):.2f} shared")
