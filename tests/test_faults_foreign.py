@@ -539,3 +539,11 @@ def test_a_default_is_answered_as_it_is_kept() -> None:
     d: Deadlines[str, Any] = Deadlines({"a": 1.5})
     assert d.setdefault("b", 2) == 2.0 == d["b"]
     assert d.setdefault("a", 7) == 1.5
+
+
+@pytest.mark.parametrize("run", range(4))
+@pytest.mark.parametrize("take", ["peekitem", "popitem"])
+def test_the_soonest_of_what_is_cleared_meanwhile(take: str, run: int) -> None:
+    d: Deadlines[str, float] = Deadlines({"a": 1.5})
+    with collecting(once(d.clear, run)), contextlib.suppress(KeyError, RuntimeError):
+        assert getattr(d, take)() == ("a", 1.5)

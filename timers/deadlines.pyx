@@ -151,9 +151,9 @@ in which they were set. Setting, moving, deleting and asking cost O(1), falling 
         >>> Deadlines({"a": 1.5, "b": 0.5}).peekitem()
         ('b', 0.5)
         """
-        if not self.queue.count:
-            raise KeyError("peekitem(): there are no keys")
-        return next(iterate(self, ITEMS))
+        for item in iterate(self, ITEMS):
+            return item
+        raise KeyError("peekitem(): there are no keys")
 
     @cython.critical_section
     def popitem(self):

@@ -247,7 +247,7 @@ def keyed(threads: int, operations: int, seed: int) -> int:
                 pickle.loads(pickle.dumps(d))._check()
             elif choice < 0.87:
                 try:
-                    for _ in itertools.islice(rng.choice((d, d.items(), d.values())), 5):  # type: ignore[arg-type]
+                    for _ in itertools.islice(rng.choice((d, d.items(), d.values())), 5):
                         pass
                 except RuntimeError:
                     pass
