@@ -189,12 +189,13 @@ cdef tuple survey_some(TimerSet self, size_t most):
 
 
 cdef int copy_into(TimerSet self, TimerSet twin) except -1:
-    cdef Boxes held, boxes
+    cdef Boxes held, boxes, now
     for _ in range(ATTEMPTS):
         held = self.boxes
         boxes = None if held is None else copy_boxes(held)
         # Foreign code may have exchanged all timers, boxes and all.
-        if self.boxes is held:
+        now = self.boxes
+        if now is held:
             break
     else:
         raise restless_error()
