@@ -139,7 +139,7 @@ class KeyStage(Stage):
 
     Model = PlainKeys
     calls, inner = KEY_CALLS, KEY_INNER
-    call = staticmethod(call_keys)  # type: ignore[assignment]
+    call = staticmethod(call_keys)
 
     def made(self) -> Any:
         return Deadlines((token, moment(at)) for at, token in self.pairs)
