@@ -13,7 +13,6 @@ TIMERS_LOG names a log (Common or Combined Log Format, also gzipped) instead of 
 """
 
 import argparse
-import copy
 import sys
 from collections.abc import Iterable
 from datetime import datetime
@@ -27,13 +26,12 @@ try:
     from apache_beam.transforms.userstate import ReadModifyWriteStateSpec, TimerSpec, on_timer
     from apache_beam.transforms.window import TimestampedValue
 
-    from timers.beam import NotifierCoder, keep, moment
+    from timers.beam import NotifierCoder, keep, kept, moment
 except ImportError as error:
     sys.exit(f"the pipeline needs the extra: pip install 'multinotifier[beam]' ({error})")
 
 from bench import access
 from bench.access import TIMEOUT, Request
-from timers import MultiNotifier
 
 
 class Sessions(beam.DoFn):
@@ -52,7 +50,7 @@ class Sessions(beam.DoFn):
         pending: Any = beam.DoFn.StateParam(PENDING),
         wake: Any = beam.DoFn.TimerParam(WAKE),
     ) -> None:
-        timers = copy.copy(pending.read() or MultiNotifier[None]())
+        timers = kept(pending)
         timers.notify_at(element[1] + TIMEOUT, None)
         keep(timers, pending, wake)
 
@@ -65,7 +63,7 @@ class Sessions(beam.DoFn):
         requests: Any = beam.DoFn.StateParam(REQUESTS),
         wake: Any = beam.DoFn.TimerParam(WAKE),
     ) -> Iterable[str]:
-        timers = copy.copy(pending.read() or MultiNotifier[None]())
+        timers = kept(pending)
         count = requests.read() or 0
         # One after the other, since what is still pending tells whether the session goes on.
         while due := timers.due_items(moment(now), limit=1):

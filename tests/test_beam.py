@@ -1,6 +1,5 @@
 """`timers.beam`: what it answers, and whether a timer in Beam's local runners is lost, early, late or twice."""
 
-import copy
 import math
 import pickle
 import random
@@ -24,7 +23,7 @@ from apache_beam.transforms.userstate import ReadModifyWriteStateSpec, TimerSpec
 from apache_beam.utils.timestamp import MAX_TIMESTAMP, MIN_TIMESTAMP, Timestamp
 
 from timers import MultiNotifier
-from timers.beam import EPOCH, NotifierCoder, keep, moment, wake_at
+from timers.beam import EPOCH, NotifierCoder, keep, kept, moment, wake_at
 
 UTC = timezone.utc
 # Beam and what it imports warn as they like.
@@ -146,6 +145,50 @@ class Named(MultiNotifier[str]):
     pass
 
 
+class Cell:
+    """A state and a timer of Beam, as far as they are asked."""
+
+    def __init__(self, value: Any = None) -> None:
+        self.value = self.at = value
+
+    def read(self) -> Any:
+        return self.value
+
+    def write(self, value: Any) -> None:
+        self.value = value
+
+    def set(self, at: Any) -> None:
+        self.at = at
+
+    def clear(self) -> None:
+        self.value = self.at = None
+
+
+def test_what_was_kept_is_not_changed() -> None:
+    notifier = holding(START, START + MILLISECOND)
+    state: Any = Cell(notifier)
+    timer: Any = Cell()
+    copied = kept(state)
+    assert list(copied) == list(notifier) and copied.due(START) == [0] and len(notifier) == 2
+    keep(copied, state, timer)
+    assert state.value is copied and timer.at == wake_at(copied)
+    copied = kept(state)
+    copied.clear()
+    keep(copied, state, timer)
+    assert state.value is timer.at is None
+    assert type(kept(state)) is MultiNotifier and type(kept(state, Named)) is Named
+    state.write(Named([(START, "token")]))
+    assert type(kept(state)) is Named
+
+
+def test_what_cannot_be_kept_is_not_written() -> None:
+    state: Any = Cell()
+    timer: Any = Cell()
+    with pytest.raises(TypeError, match="notifier must hold aware datetimes"):
+        keep(holding(datetime(2026, 1, 1)), state, timer)
+    assert state.value is timer.at is None
+
+
 def test_the_example_of_the_readme() -> None:
     text = (Path(__file__).parents[1] / "bench" / "README.md").read_text(encoding="utf-8")
     blocks = re.findall(r"```py\n(.*?)```", text, re.S)
@@ -175,7 +218,7 @@ class Timers(beam.DoFn):
         pending: Any = beam.DoFn.StateParam(PENDING),
         wake: Any = beam.DoFn.TimerParam(WAKE),
     ) -> None:
-        notifier = copy.copy(pending.read() or MultiNotifier())
+        notifier = kept(pending)
         notifier.notify_at(*element[1])
         keep(notifier, pending, wake)
 
@@ -187,7 +230,7 @@ class Timers(beam.DoFn):
         pending: Any = beam.DoFn.StateParam(PENDING),
         wake: Any = beam.DoFn.TimerParam(WAKE),
     ) -> Iterable[Any]:
-        notifier = copy.copy(pending.read() or MultiNotifier())
+        notifier = kept(pending)
         while due := notifier.due_items(moment(now), limit=1):
             ((at, token),) = due
             yield key, at, moment(now), token

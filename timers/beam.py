@@ -1,10 +1,10 @@
 """Apache Beam: any number of exact timers a key, where Beam has one for each `TimerSpec`.
 
-    from timers.beam import NotifierCoder, keep, moment, wake_at
+    from timers.beam import NotifierCoder, keep, kept, moment
 
 A `DoFn` keeps a `MultiNotifier` in a state cell and sets one timer of Beam to `wake_at(notifier)`; where that fires,
 `due(moment(timestamp))` are the tokens. State and timers of a bundle are committed together, so a bundle that is
-retried finds both as they were; what it reads may be cached and must not be changed in place:
+retried finds both as they were; what it reads may be cached and must not be changed in place, hence `kept`:
 
     class Reminders(beam.DoFn):
         PENDING = ReadModifyWriteStateSpec("pending", NotifierCoder())
@@ -12,7 +12,7 @@ retried finds both as they were; what it reads may be cached and must not be cha
 
         def process(self, element, pending=beam.DoFn.StateParam(PENDING), wake=beam.DoFn.TimerParam(WAKE)):
             key, (at, token) = element
-            notifier = copy.copy(pending.read() or MultiNotifier())
+            notifier = kept(pending)
             notifier.notify_at(at, token)
             keep(notifier, pending, wake)
 
@@ -24,7 +24,7 @@ retried finds both as they were; what it reads may be cached and must not be cha
             pending=beam.DoFn.StateParam(PENDING),
             wake=beam.DoFn.TimerParam(WAKE),
         ):
-            notifier = copy.copy(pending.read() or MultiNotifier())
+            notifier = kept(pending)
             for token in notifier.due(moment(now)):
                 yield key, token
             keep(notifier, pending, wake)
@@ -34,9 +34,9 @@ to the exact microsecond would come back too early, find nothing due and set its
 up: a timer is at most a millisecond late, and never early. Times finer than a millisecond belong into the element.
 """
 
-import pickle
 from datetime import datetime, timedelta, timezone
-from typing import Any, Optional, Protocol
+from pickle import dumps, loads
+from typing import Any, Callable, Optional, Protocol
 
 from timers.notifier import MultiNotifier
 
@@ -47,7 +47,7 @@ try:
 except ImportError as error:
     raise ImportError(f"timers.beam needs Apache Beam ({error}): pip install 'multinotifier[beam]'") from None
 
-__all__ = ["NotifierCoder", "keep", "moment", "wake_at"]
+__all__ = ["NotifierCoder", "keep", "kept", "moment", "wake_at"]
 
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 MICROSECOND = timedelta(microseconds=1)
@@ -88,9 +88,13 @@ def wake_at(notifier: Notifier) -> Optional[Timestamp]:
     try:
         before = EPOCH - at
     except TypeError:
-        held = "naive datetimes" if isinstance(at, datetime) else f"times of type {type(at).__name__}"
-        raise TypeError(f"notifier must hold aware datetimes for a timer of Beam, but holds {held}") from None
+        raise _unfit(at) from None
     return Timestamp(micros=-(before // MILLISECOND) * 1000)
+
+
+def _unfit(at: Any) -> TypeError:
+    held = "naive datetimes" if isinstance(at, datetime) else f"times of type {type(at).__name__}"
+    return TypeError(f"notifier must hold aware datetimes for a timer of Beam, but holds {held}")
 
 
 def moment(timestamp: Timestamp) -> datetime:
@@ -103,9 +107,10 @@ def moment(timestamp: Timestamp) -> datetime:
     >>> moment(Timestamp(micros=1_767_225_600_000_001))
     datetime.datetime(2026, 1, 1, 0, 0, 0, 1, tzinfo=datetime.timezone.utc)
     """
-    if not isinstance(timestamp, Timestamp):
-        raise TypeError(f"timestamp must be a Timestamp of Beam, not {type(timestamp).__name__}")
-    micros = timestamp.nanos // 1000 if HAS_NANOSECONDS else timestamp.micros
+    try:
+        micros = timestamp.nanos // 1000 if HAS_NANOSECONDS else timestamp.micros
+    except AttributeError:
+        raise TypeError(f"timestamp must be a Timestamp of Beam, not {type(timestamp).__name__}") from None
     if FIRST_MICROS <= micros <= LAST_MICROS:
         return EPOCH + micros * MICROSECOND
     if micros < FIRST_MICROS:
@@ -113,15 +118,29 @@ def moment(timestamp: Timestamp) -> datetime:
     return EPOCH.astimezone(BEHIND) + min(micros * MICROSECOND, VERY_LAST - EPOCH)
 
 
+def kept(state: ReadModifyWriteRuntimeState, make: Callable[[], Any] = MultiNotifier) -> Any:
+    """The begin of a call of the `DoFn`: a copy of what the state holds, or what `make` answers where that is nothing.
+
+    A copy shares what it does not change, and so costs next to nothing.
+    """
+    held = state.read()
+    return make() if held is None else held.__copy__()
+
+
 def keep(notifier: Notifier, state: ReadModifyWriteRuntimeState, timer: BaseTimer) -> None:
     """The end of a call of the `DoFn`: the notifier is its new state and sets its timer; an empty one clears both."""
-    at = wake_at(notifier)
+    # `wake_at`, without its call: this is done for every element.
+    at = notifier.next_at()
     if at is None:
         state.clear()
         timer.clear()
-    else:
-        state.write(notifier)
-        timer.set(at)
+        return
+    try:
+        before = EPOCH - at
+    except TypeError:
+        raise _unfit(at) from None
+    state.write(notifier)
+    timer.set(Timestamp(micros=-(before // MILLISECOND) * 1000))
 
 
 class NotifierCoder(Coder):
@@ -136,19 +155,17 @@ class NotifierCoder(Coder):
     """
 
     def encode(self, value: Any) -> bytes:
-        # A state has more than one element.
-        return pickle.dumps(value.__getstate__() if type(value) is MultiNotifier else (value,), PROTOCOL)
+        # A state is a tuple, and anything else in a list.
+        return dumps(value.__getstate__() if type(value) is MultiNotifier else [value], PROTOCOL)
 
     def decode(self, encoded: bytes) -> Any:
-        loaded = pickle.loads(encoded)
-        if type(loaded) is not tuple:
-            # As pickle itself writes a notifier.
-            return loaded
-        if len(loaded) == 1:
-            return loaded[0]
-        notifier: MultiNotifier[Any] = MultiNotifier()
-        notifier.__setstate__(loaded)
-        return notifier
+        loaded = loads(encoded)
+        if type(loaded) is tuple:
+            notifier: MultiNotifier[Any] = MultiNotifier()
+            notifier.__setstate__(loaded)
+            return notifier
+        # What is in no list is a notifier as pickle itself writes it.
+        return loaded[0] if type(loaded) is list else loaded
 
     def to_type_hint(self) -> Any:
         return Any
