@@ -27,6 +27,10 @@ class Named:
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Named) and self.name == other.name
 
+    def __deepcopy__(self, memo: Any) -> Named:
+        # CPython 3.13.0 itself crashes where `copy` finds no memory for the attributes of an object.
+        return type(self)(self.name)
+
     def __repr__(self) -> str:
         return f"Named({self.name})"
 
