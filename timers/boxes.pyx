@@ -265,7 +265,7 @@ cdef Boxes copy_boxes(Boxes boxes):
         while len(fresh) < <Py_ssize_t>loose:
             fresh.append(new_block())
         widen(twin, boxes.count)
-        # All this may have let in foreign code; what follows does not, and wants no memory.
+        # All this may have let in foreign code; what follows does not, and changes nothing until it has its memory.
         loose = loose_rows(boxes)
         if <Py_ssize_t>loose <= PyList_GET_SIZE(fresh) and same_blocks(boxes, blocks):
             break

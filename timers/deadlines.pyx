@@ -4,7 +4,7 @@ cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING
 from cpython.datetime cimport import_datetime
 from cpython.object cimport PyObject, PyObject_Hash, PyObject_RichCompareBool, Py_EQ
-from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint64_t
 
 from timers.boxes cimport Boxes
 from timers.copies cimport set_attributes
@@ -17,7 +17,7 @@ from timers.keys cimport (
 from timers.pending cimport ITEMS, TIMES, TOKENS, iterate
 from timers.search cimport locate, shift
 from timers.state cimport thaw
-from timers.timerqueue cimport Spot, remove_at_spot
+from timers.timerqueue cimport Spot, remove_at_spot, take_back
 from timers.timerset cimport (
     ATTEMPTS, TimerSet, add_boxed, add_plain, check_kind, copy_into, exchange, fresh_for, give_back_boxes, make_boxes,
     make_keyed, note_removal, release, restless_error, token_of,
@@ -268,12 +268,10 @@ cdef bint find_key(TimerSet self, object key, uint64_t hash, size_t *place) exce
     cdef Keys *keys
     cdef Entry *entry
     cdef uint64_t version
-    cdef uint32_t size
     cdef bint same
     for _ in range(ATTEMPTS):
         version = self.version
         keys = &self.boxes.keys
-        size = keys.size
         if keys.shelves is NULL:
             place[0] = 0
             return False
@@ -285,8 +283,7 @@ cdef bint find_key(TimerSet self, object key, uint64_t hash, size_t *place) exce
             if entry.hash == hash:
                 held = token_of(self, entry.word)
                 same = held is key or PyObject_RichCompareBool(held, key, Py_EQ)
-                # An insertion that failed may have made the table larger, and changed nothing else.
-                if self.version != version or keys.size != size:
+                if self.version != version:
                     break
                 if same:
                     return True
@@ -330,8 +327,6 @@ cdef int add_key(
     TimerSet self, object key, uint64_t hash, size_t place, uint64_t deadline, Keeping keeping
 ) except -1:
     cdef size_t word
-    if make_room(&self.boxes.keys, hash, &place) < 0:
-        raise MemoryError
     if deadline < self.queue.next:
         self.soonest = None
     if keeping == IN_TREE:
@@ -339,6 +334,11 @@ cdef int add_key(
         word = <size_t><PyObject *>key
     else:
         word = add_boxed(self, deadline, key, keeping != FIXED, hash)
+    # Last, so that where memory is wanting the table stays as it is: a search that was interrupted relies on that.
+    if make_room(&self.boxes.keys, hash, &place) < 0:
+        release(self, take_back(&self.queue, deadline))
+        self.soonest = None
+        raise MemoryError
     insert_key(&self.boxes.keys, place, hash, word, deadline)
     self.version += 1
     return 0

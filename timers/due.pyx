@@ -14,7 +14,7 @@ from timers.keys cimport Keys, entry_at, home_of, own_run, place_of, remove_key,
 from timers.timerqueue cimport Due, count_ready, read_queue, ripen_queue, take_due, take_ready
 from timers.times cimport write_time
 from timers.timerset cimport (
-    ATTEMPTS, PyObject_GC_Track, PyObject_GC_UnTrack, check_kind, give_back_boxes, hash_of, is_keyed, note_removal,
+    ATTEMPTS, PyObject_GC_Track, PyObject_GC_UnTrack, among_pending, give_back_boxes, hash_of, is_keyed, note_removal,
     release, restless_error, survey_some, taken_token,
 )
 from timers.tokens cimport is_boxed
@@ -31,7 +31,7 @@ cdef inline bint is_due(TimerSet self, uint64_t deadline, size_t most) noexcept:
 
 
 cdef list take(TimerSet self, uint64_t now, uint8_t kind, size_t most):
-    cdef uint64_t deadline = now
+    cdef uint64_t deadline
     cdef Due due
     cdef uint32_t ready
     cdef uint64_t version, next
@@ -41,9 +41,7 @@ cdef list take(TimerSet self, uint64_t now, uint8_t kind, size_t most):
     cdef size_t *words
     cdef bint keyed
     for _ in range(ATTEMPTS):
-        if kind != self.queue.kind and self.queue.count:
-            deadline = now
-            check_kind(self, &deadline, kind, "now")
+        deadline = among_pending(self, now, kind, "now")
         if not is_due(self, deadline, most):
             return []
         keyed = is_keyed(self)
@@ -80,7 +78,7 @@ cdef list take(TimerSet self, uint64_t now, uint8_t kind, size_t most):
 
 
 cdef list take_items(TimerSet self, uint64_t now, uint8_t kind, size_t most):
-    cdef uint64_t deadline = now
+    cdef uint64_t deadline
     cdef Due due
     cdef uint64_t version, next
     cdef uint32_t moves
@@ -92,9 +90,7 @@ cdef list take_items(TimerSet self, uint64_t now, uint8_t kind, size_t most):
     cdef uint8_t held
     cdef bint keyed
     for _ in range(ATTEMPTS):
-        if kind != self.queue.kind and self.queue.count:
-            deadline = now
-            check_kind(self, &deadline, kind, "now")
+        deadline = among_pending(self, now, kind, "now")
         if not is_due(self, deadline, most):
             return []
         if ripen_queue(&self.queue, deadline, most, &due) < 0:

@@ -10,18 +10,16 @@ from timers.index cimport ASK, crowd_find
 from timers.timerqueue cimport (
     crowd_at, find_spot, is_crowded, next_at_spot, put, remove_at_spot, take_back,
 )
-from timers.timerset cimport ATTEMPTS, check_kind, give_back_boxes, note_removal, release, restless_error, token_of
+from timers.timerset cimport ATTEMPTS, among_pending, give_back_boxes, note_removal, release, restless_error, token_of
 from timers.tokens cimport box_of, is_boxed, timers_drop, timers_keep
 
 
 cdef bint locate(TimerSet self, uint64_t at, uint8_t kind, object token, Spot *spot) except -1:
-    cdef uint64_t deadline = at
+    cdef uint64_t deadline
     cdef int found
     cdef int64_t position
     for _ in range(ATTEMPTS):
-        if kind != self.queue.kind and self.queue.count:
-            deadline = at
-            check_kind(self, &deadline, kind, "at")
+        deadline = among_pending(self, at, kind, "at")
         if not self.queue.count or deadline < self.queue.next:
             return False
         if not go_to(self, deadline, spot):
@@ -116,17 +114,12 @@ cdef int discard(TimerSet self, Spot *spot) except -1:
 cdef bint move(TimerSet self, uint64_t at, uint8_t kind, object token, uint64_t new_at, uint8_t new_kind) except -1:
     cdef Spot spot
     cdef size_t word
-    cdef uint64_t deadline
     # Refused also where there is no such timer.
-    if self.queue.count:
-        deadline = new_at
-        check_kind(self, &deadline, new_kind, "new_at")
+    among_pending(self, new_at, new_kind, "new_at")
     if not locate(self, at, kind, token, &spot):
         return False
     next_at_spot(&self.queue, &spot, &spot.place.position, &word)
-    deadline = new_at
-    check_kind(self, &deadline, new_kind, "new_at")
-    shift(self, &spot, token_of(self, word), deadline)
+    shift(self, &spot, token_of(self, word), among_pending(self, new_at, new_kind, "new_at"))
     return True
 
 

@@ -74,6 +74,13 @@ cdef void exchange(TimerSet self, TimerSet fresh) noexcept
 cdef int check_timers(TimerSet self) except -1
 
 
+cdef inline uint64_t among_pending(TimerSet self, uint64_t deadline, uint8_t kind, str name) except? 0:
+    """The deadline as that of a pending timer, if there are some; TypeError where its kind does not go with them."""
+    if kind != self.queue.kind and self.queue.count:
+        check_kind(self, &deadline, kind, name)
+    return deadline
+
+
 cdef inline bint is_keyed(TimerSet self) noexcept:
     return self.boxes is not None and self.boxes.keyed
 
