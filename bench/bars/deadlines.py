@@ -70,14 +70,14 @@ class Keyed(Mapping):
             change(key, at)
 
     def delete(self, keys: Sequence[str]) -> None:
-        remove = self.queue.remove
+        queue = self.queue
         for key in keys:
-            remove(key)
+            del queue[key]
 
     def due(self, now: float) -> list[str]:
         queue, taken = self.queue, []
         while queue and queue.peek().value <= now:
-            taken.append(queue.pop().key)
+            taken.append(queue.pop()[0])
         return taken
 
 
