@@ -9,6 +9,7 @@ import re
 import shutil
 import sys
 import sysconfig
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -98,3 +99,26 @@ def test_type_checkers_see_the_types(tmp_path: Path) -> None:
     cases = shutil.copy(Path(__file__).with_name("typing_cases.py"), tmp_path)
     report, errors, status = api.run(["--strict", "--config-file=", f"--cache-dir={tmp_path}", str(cases)])
     assert status == 0, report + errors
+
+
+def test_methods_belong_to_the_very_class() -> None:
+    """CPython calls them by a shorter way than those of a base."""
+    for kind in (timers.MultiNotifier, timers.Deadlines):
+        for name in ("next_at", "due", "due_items", "clear"):
+            method = vars(kind)[name]
+            assert method.__objclass__ is kind and method.__qualname__ == f"{kind.__name__}.{name}"
+
+
+def test_classes_are_called_in_every_way() -> None:
+    class Sub(timers.MultiNotifier[str]):
+        def __init__(self, at: datetime, *, name: str) -> None:
+            super().__init__(timers=[(at, name)])
+
+    at = datetime(2026, 1, 1)
+    assert not timers.MultiNotifier() and not timers.MultiNotifier(()) and not timers.MultiNotifier(timers=[])
+    assert Sub(at, name="a").due(at) == ["a"]
+    keyed = timers.Deadlines(deadlines={"a": at})
+    assert keyed.due(keyed.next_at() or at) == ["a"]
+    for kind, arguments, named in ((timers.MultiNotifier, ([], []), {}), (timers.Deadlines, (), {"timers": ()})):
+        with pytest.raises(TypeError, match="__init__"):
+            kind(*arguments, **named)

@@ -13,7 +13,7 @@ import pytest
 
 TICK = 1024
 LAST = 2**64 - 1
-CHUNK, BATCH, FLOOD, CALM = 31, 65536, 131072, 12
+CHUNK, BATCH, FLOOD, CALM = 31, 131072, 131072, 12
 # What a chunk, a wheel and a segment take besides their timers, slots and words, and each of those.
 HEAD, TIMER, WHEEL, SLOT, SEGMENT, WORD, CROWD = 16, 16, 48, 8, 8, 8, 64
 
@@ -153,6 +153,19 @@ def test_timers_that_differ_little(inside: Any) -> None:
     for low, high in ((0, 1), (0, 1023), (0, 1024), (TICK - 1, TICK), (3 * TICK - 1, 2 * TICK - 1), (1 << 63, 5)):
         for count in (2, 12, 13, 16, 24, 25):
             deadlines = [high] * count + [low] * count
+            timers = inside.Numbers(deadlines)
+            assert timers.read() == in_order(deadlines) and timers.due(LAST) == numbers_of(in_order(deadlines))
+
+
+def test_deadlines_of_many_bits(inside: Any) -> None:
+    """As floats have them: told apart by their highest digits, the rest one by one, unless these tell too few apart."""
+    rng = random.Random(3)
+    for count in (25, 49, 400, 5000, 70_000):
+        even = [rng.getrandbits(50) for _ in range(count)]
+        crowded = [1 << 49, *(rng.getrandbits(20) for _ in range(count - 1))]
+        few = [rng.randrange(3) << 48 | rng.randrange(3) for _ in range(count)]
+        falling = [1 << 49, *range(count, 1, -1)]
+        for deadlines in (even, crowded, few, falling):
             timers = inside.Numbers(deadlines)
             assert timers.read() == in_order(deadlines) and timers.due(LAST) == numbers_of(in_order(deadlines))
 

@@ -43,9 +43,9 @@ cdef struct Table:
 # What index.pxd makes; a crowd lets go of it.
 cdef struct Index:
     size_t room         # for so many positions
-    size_t asked        # tokens that must be asked, of those in `equal`
     uint64_t serial     # of the boxes that the tokens lie in
     int bits
+    bint asks           # of those that `equal` has seen some must be asked
     Table same          # by identity
     Table equal         # by value: made when a token is not found by identity
 

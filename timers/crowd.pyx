@@ -2,8 +2,10 @@
 
 from libc.string cimport memcpy, memmove, memset
 
-from timers.bits cimport PyMem_Free, PyMem_Malloc, PyMem_Realloc, join_owners, leave_owner, owners_of
-from timers.bucket cimport bucket_count, leave_bucket
+from timers.bits cimport (
+    PyMem_Free, PyMem_Malloc, PyMem_Realloc, join_owners, leave_owner, owners_of, prefetch_chunk,
+)
+from timers.bucket cimport bucket_count, is_own, leave_bucket
 from timers.tokens cimport NOBODY, timers_drop, timers_keep
 
 cdef enum:
@@ -77,39 +79,55 @@ cdef inline size_t segments_of(Crowd *crowd) noexcept nogil:
     return (crowd.end + SEGMENT - 1) // SEGMENT
 
 
-cdef Crowd *new_crowd(Chunk *newest) noexcept nogil:
-    cdef size_t count = bucket_count(newest)
-    cdef size_t number, index, capacity
+cdef int allot(Crowd *crowd, size_t count) noexcept nogil:
+    """Give a bare crowd room for so many words, which the caller then puts there."""
     cdef size_t needed = (count + SEGMENT - 1) // SEGMENT
-    cdef Crowd *crowd = bare_crowd(newest.timers[0].deadline)
-    cdef Chunk *chunk
+    cdef size_t number, capacity
     cdef Segment *segment
-    if crowd is NULL:
-        return NULL
-    if make_room(crowd, needed) == 0:
-        for number in range(needed):
-            capacity = min(<size_t>SEGMENT, count - number * SEGMENT)
-            segment = <Segment *>PyMem_Malloc(segment_size(capacity))
-            if segment is NULL:
-                break
-            segment.owners = 1
-            segment.used = 0
-            segment.capacity = <uint16_t>capacity
-            crowd.segments[number] = segment
-            crowd.end += capacity
-    if crowd.end < count:
-        leave_crowd(crowd)
-        return NULL
-    chunk = newest
-    while chunk is not NULL:
-        for index in range(chunk.count):
-            number = chunk.before + index
-            crowd.segments[number // SEGMENT].words[number % SEGMENT] = chunk.timers[index].word
-            timers_keep(chunk.timers[index].word)
-        chunk = chunk.older
+    if make_room(crowd, needed) < 0:
+        return -1
+    for number in range(needed):
+        capacity = min(<size_t>SEGMENT, count - number * SEGMENT)
+        segment = <Segment *>PyMem_Malloc(segment_size(capacity))
+        if segment is NULL:
+            return -1
+        segment.owners = 1
+        # Until all have been found.
+        segment.used = 0
+        segment.capacity = <uint16_t>capacity
+        crowd.segments[number] = segment
+        crowd.end += capacity
     for number in range(needed):
         crowd.segments[number].used = crowd.segments[number].capacity
     crowd.live = count
+    return 0
+
+
+cdef inline void put_at(Crowd *crowd, size_t position, size_t word) noexcept nogil:
+    crowd.segments[position // SEGMENT].words[position % SEGMENT] = word
+
+
+cdef Crowd *new_crowd(Chunk *newest) noexcept nogil:
+    cdef Crowd *crowd = bare_crowd(newest.timers[0].deadline)
+    cdef Chunk *chunk = newest
+    cdef Chunk *older
+    cdef uint32_t index
+    cdef bint own = True
+    if crowd is NULL or allot(crowd, bucket_count(newest)) < 0:
+        leave_crowd(crowd)
+        return NULL
+    while chunk is not NULL:
+        own = own and is_own(chunk)
+        older = chunk.older
+        prefetch_chunk(older)
+        for index in range(chunk.count):
+            put_at(crowd, chunk.before + index, chunk.timers[index].word)
+            if not own:
+                timers_keep(chunk.timers[index].word)
+        if own:
+            PyMem_Free(chunk)
+            newest = older
+        chunk = older
     leave_bucket(newest)
     return crowd
 
@@ -142,7 +160,7 @@ cdef Crowd *copy_crowd(Crowd *crowd) noexcept nogil:
 
 cdef void leave_crowd(Crowd *crowd) noexcept nogil:
     cdef size_t number
-    if leave_owner(&crowd.owners) == 0:
+    if crowd is not NULL and leave_owner(&crowd.owners) == 0:
         for number in range(crowd.start // SEGMENT, segments_of(crowd)):
             leave_segment(crowd.segments[number])
         PyMem_Free(crowd.segments)
@@ -303,18 +321,24 @@ cdef int crowd_remove(Crowd *crowd, size_t position, size_t *word) noexcept nogi
 
 
 cdef int compact(Crowd *crowd) noexcept nogil:
-    cdef size_t word
-    cdef size_t position
     cdef Crowd *dense = bare_crowd(crowd.deadline)
-    if dense is NULL:
+    cdef Segment *segment
+    cdef size_t position
+    cdef size_t done = 0
+    cdef size_t *word
+    if dense is NULL or allot(dense, crowd.live) < 0:
+        leave_crowd(dense)
         return -1
     for position in range(crowd.start, crowd.end):
-        word = word_at(crowd, position)
-        if word != NOBODY:
-            if crowd_append(dense, word) < 0:
-                leave_crowd(dense)
-                return -1
-            timers_keep(word)
+        segment = crowd.segments[position // SEGMENT]
+        word = &segment.words[position % SEGMENT]
+        if word[0] != NOBODY:
+            put_at(dense, done, word[0])
+            done += 1
+            if owners_of(&segment.owners) == 1:
+                word[0] = NOBODY
+            else:
+                timers_keep(word[0])
     dense.segments, crowd.segments = crowd.segments, dense.segments
     dense.room, crowd.room = crowd.room, dense.room
     dense.start, crowd.start = crowd.start, dense.start

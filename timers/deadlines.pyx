@@ -9,7 +9,7 @@ from libc.stdint cimport uint8_t, uint64_t
 from timers.boxes cimport Boxes
 from timers.copies cimport set_attributes
 from timers.due cimport take_items
-from timers.face cimport Face
+from timers.face cimport Face, publish
 from timers.keeping cimport FIXED, IN_TREE, Keeping, keeping_of
 from timers.keys cimport (
     Entry, Keys, after, entry_at, home_of, insert_key, make_room, own_entry, own_run, remove_key, shrink,
@@ -28,10 +28,6 @@ from collections.abc import ItemsView, KeysView, Mapping, MutableMapping, Values
 from copy import copy, deepcopy
 
 import_datetime()
-
-cdef extern from "Python.h":
-    ctypedef struct PyTypeObject:
-        const char *tp_name
 
 # What stands for an argument that is not given.
 cdef object NOTHING = object()
@@ -419,5 +415,4 @@ cdef int set_all(TimerSet self, list pairs) except -1:
 
 
 MutableMapping.register(Deadlines)
-# Pickles name the public place.
-(<PyTypeObject *>Deadlines).tp_name = "timers.Deadlines"
+publish(Deadlines, "timers.Deadlines")

@@ -7,7 +7,7 @@ from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from cpython.object cimport PyObject
 from libc.stdint cimport uint32_t
 
-from timers.bits cimport prefetch
+from timers.bits cimport FREE_THREADED, prefetch
 from timers.boxes cimport PyListObject
 from timers.bucket cimport Timer
 from timers.keys cimport Keys, entry_at, home_of, own_run, place_of, remove_key, shrink
@@ -39,7 +39,7 @@ cdef list take(TimerSet self, uint64_t now, uint8_t kind, size_t most):
     cdef size_t count, index
     cdef list taken
     cdef size_t *words
-    cdef bint keyed
+    cdef bint keyed, hidden
     for _ in range(ATTEMPTS):
         deadline = among_pending(self, now, kind, "now")
         if not is_due(self, deadline, most):
@@ -55,8 +55,12 @@ cdef list take(TimerSet self, uint64_t now, uint8_t kind, size_t most):
         moves = self.queue.moves
         next = self.queue.next
         taken = PyList_New(count)
-        PyObject_GC_UnTrack(<PyObject *>taken)
+        # Where neither memory nor another thread comes in between, it is filled before anybody looks.
+        hidden = FREE_THREADED or not ready
+        if hidden:
+            PyObject_GC_UnTrack(<PyObject *>taken)
         if self.version != version or self.queue.moves != moves:
+            taken = None
             continue
         words = <size_t *>(<PyListObject *>taken).ob_item
         if keyed:
@@ -71,7 +75,8 @@ cdef list take(TimerSet self, uint64_t now, uint8_t kind, size_t most):
             for index in range(count):
                 words[index] = <size_t>taken_token(self, words[index])
         note_removal(self, next)
-        PyObject_GC_Track(<PyObject *>taken)
+        if hidden:
+            PyObject_GC_Track(<PyObject *>taken)
         give_back_boxes(self)
         return taken
     raise restless_error()

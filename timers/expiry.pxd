@@ -14,8 +14,8 @@ from timers.bucket cimport Chunk, Timer
 from timers.wheel cimport Slot
 
 cdef enum:
-    # A bucket of up to so many timers (a megabyte) is sorted as a whole, if it is due as a whole.
-    BATCH = 65536
+    # A bucket of up to so many timers (two megabytes) is sorted as a whole, if it is due as a whole.
+    BATCH = 131072
 
 cdef struct Ripe:
     size_t most         # there may be more; those are left for later

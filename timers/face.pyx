@@ -2,7 +2,7 @@
 
 cimport cython
 from cpython.datetime cimport import_datetime
-from cpython.object cimport Py_TYPE
+from cpython.object cimport PyObject, Py_TYPE
 from libc.stdint cimport uint8_t, uint64_t
 
 from timers.boxes cimport Boxes, boxes_memory
@@ -21,11 +21,25 @@ from types import GenericAlias
 
 import_datetime()
 
+ctypedef object (*Maker)(object kind, PyObject *const *arguments, size_t flags, PyObject *names)
+
 cdef extern from "Python.h":
     ctypedef struct PyTypeObject:
+        const char *tp_name
         unsigned long tp_flags
+        PyObject *tp_dict
         object (*tp_new)(PyTypeObject *kind, object arguments, void *named)
+        object (*tp_call)(object kind, object arguments, object named)
+        Maker tp_vectorcall
+    ctypedef struct PyMethodDef:
+        pass
+    ctypedef struct PyMethodDescrObject:
+        PyMethodDef *d_method
+    PyTypeObject PyType_Type
     unsigned long Py_TPFLAGS_HEAPTYPE
+    Py_ssize_t PyVectorcall_NARGS(size_t flags)
+    object PyDescr_NewMethod(PyTypeObject *kind, PyMethodDef *method)
+    void PyType_Modified(PyTypeObject *kind)
 
 cdef enum:
     # From this size on, pickle protocol 5 may take the times out of band.
@@ -82,8 +96,11 @@ cdef class Face(TimerSet):
         >>> n.due(datetime(2024, 1, 2), limit=1)
         ['a']
         """
-        cdef uint8_t kind = 0
-        cdef uint64_t deadline = read_time(now, "now", False, &kind)
+        cdef uint8_t kind = self.queue.kind
+        cdef uint64_t deadline = self.queue.next
+        # What `next_at` has answered needs no reading.
+        if now is not self.soonest or now is None:
+            deadline = read_time(now, "now", False, &kind)
         cdef size_t most = ALL if limit is None else to_limit(limit)
         return take(self, deadline, kind, most)
 
@@ -201,3 +218,34 @@ cdef TimerSet empty_like(TimerSet self):
 cdef tuple state_of(TimerSet self):
     deadlines, tokens, kind = survey(self)
     return freeze(deadlines, tokens, kind)
+
+
+# ---- classes
+
+cdef object make(object kind, PyObject *const *arguments, size_t flags, PyObject *names):
+    """Call a class: without arguments all is done when there is one."""
+    cdef Py_ssize_t given = PyVectorcall_NARGS(flags)
+    cdef Py_ssize_t index
+    cdef list positional = []
+    cdef dict named = {}
+    if not given and names is NULL:
+        return (<PyTypeObject *>kind).tp_new(<PyTypeObject *>kind, (), NULL)
+    for index in range(given):
+        positional.append(<object>arguments[index])
+    if names is not NULL:
+        for index in range(len(<tuple>names)):
+            named[(<tuple>names)[index]] = <object>arguments[given + index]
+    return PyType_Type.tp_call(kind, tuple(positional), named)
+
+
+cdef int publish(kind, const char *name) except -1:
+    cdef PyTypeObject *made = <PyTypeObject *>kind
+    # Pickles name the public place.
+    made.tp_name = name
+    made.tp_vectorcall = make
+    # CPython calls a method of the very class by a shorter way than an inherited one.
+    for method_name in ("next_at", "due", "due_items", "clear"):
+        method = vars(Face)[method_name]
+        (<dict>made.tp_dict)[method_name] = PyDescr_NewMethod(made, (<PyMethodDescrObject *>method).d_method)
+    PyType_Modified(made)
+    return 0

@@ -4,7 +4,7 @@ from cpython.datetime cimport date, datetime, datetime_tzinfo, get_utc, import_d
 from cpython.object cimport PyObject_Hash, PyObject_RichCompareBool, Py_EQ, Py_TYPE
 from libc.stdint cimport uint32_t
 
-from timers.bits cimport PyMem_Calloc, PyMem_Malloc, high_bit
+from timers.bits cimport PyMem_Calloc, PyMem_Malloc, high_bit, prefetch
 from timers.boxes cimport item_of
 from timers.crowd cimport Index, Ring, Table, compact, free_index, word_at
 from timers.tokens cimport NOBODY, box_of, is_boxed
@@ -21,6 +21,8 @@ cdef enum:
     # How deep, and through how many parts, a tuple is looked.
     DEPTH = 8
     PARTS = 100
+    # How many are entered at once.
+    BATCH = 16
     # What a ring says in place of its youngest position, plus one: never used, or used no more.
     FRESH = 0
     SPENT = 0xffffffff
@@ -91,6 +93,12 @@ cdef inline PyObject *token_of(size_t word, PyObject **boxes) noexcept nogil:
     return item_of(boxes, box_of(word)) if is_boxed(word) else <PyObject *>word
 
 
+cdef inline void prefetch_token(PyObject *token) noexcept nogil:
+    # A string's hash often lies a line behind its type.
+    prefetch(token)
+    prefetch(<char *>token + 24)
+
+
 cdef inline uint32_t identity_hash(PyObject *token) noexcept nogil:
     # Fibonacci hashing; objects lie at multiples of 16.
     return <uint32_t>((<uint64_t><size_t>token >> 4) * <uint64_t>0x9E3779B97F4A7C15 >> 32)
@@ -98,6 +106,10 @@ cdef inline uint32_t identity_hash(PyObject *token) noexcept nogil:
 
 cdef inline uint32_t value_hash(Py_hash_t hash) noexcept nogil:
     return <uint32_t>(<uint64_t>hash * <uint64_t>0x9E3779B97F4A7C15 >> 32)
+
+
+cdef inline size_t home_of(uint32_t hash, int bits) noexcept nogil:
+    return hash >> (32 - bits) if bits < 32 else hash
 
 
 cdef inline bint is_gone(Crowd *crowd, size_t position) noexcept nogil:
@@ -122,7 +134,7 @@ cdef int64_t look_up(
 ) except STARVED:
     """The oldest position of a key, or NOWHERE; `ring`: of the key, or where it would belong."""
     cdef size_t mask = (<size_t>1 << bits) - 1
-    cdef size_t place = hash >> (32 - bits) if bits < 32 else hash
+    cdef size_t place = home_of(hash, bits)
     cdef Ring *free_ring = NULL
     cdef int64_t position
     cdef PyObject *candidate
@@ -172,69 +184,87 @@ cdef int make_index(Crowd *crowd, uint64_t serial) except -1:
             raise MemoryError
         crowd.index.serial = serial
         crowd.index.room = crowd.end + crowd.end // 2
-        crowd.index.bits = high_bit(crowd.index.room) + 2
+        crowd.index.bits = high_bit(crowd.index.room) + 1
     return 0
 
 
-cdef int64_t find_same(Crowd *crowd, PyObject *token, PyObject **boxes) except STARVED:
-    """The oldest position of a very token, or NOWHERE."""
+cdef int enter(Crowd *crowd, Table *table, bint by_value, PyObject **boxes) except -1:
+    """Make the table, unless it is there, and enter what is new."""
     cdef Index *index = crowd.index
-    cdef Table *table = &index.same
-    cdef Ring *ring
-    cdef int64_t found
-    cdef uint32_t hash
-    cdef PyObject *other
+    cdef size_t position, count
     if make_table(index, table) < 0:
         raise MemoryError
     table.done = max(table.done, crowd.start)
     while table.done < crowd.end:
-        if word_at(crowd, table.done) != NOBODY:
-            other = token_of(word_at(crowd, table.done), boxes)
-            hash = identity_hash(other)
-            found = look_up(crowd, table, index.bits, hash, other, False, boxes, &ring)
-            enlist(table, ring, hash, found < 0, <uint32_t>table.done)
-        table.done += 1
-    return look_up(crowd, table, index.bits, identity_hash(token), token, False, boxes, &ring)
+        count = min(<size_t>BATCH, crowd.end - table.done)
+        if by_value:
+            for position in range(table.done, table.done + count):
+                if word_at(crowd, position) != NOBODY:
+                    prefetch_token(token_of(word_at(crowd, position), boxes))
+        position = table.done + count
+        enter_some(crowd, table, count, by_value, boxes)
+        table.done = position
+    return 0
 
 
-cdef int64_t find_equal(Crowd *crowd, PyObject *token, PyObject **boxes) except STARVED:
-    """The oldest position of an equal token, NOWHERE, or ASK."""
+cdef int enter_some(Crowd *crowd, Table *table, size_t count, bint by_value, PyObject **boxes) except -1:
+    """Enter a few positions, whose tokens and rings lie anywhere: all are asked for before the first is used."""
+    cdef PyObject *tokens[BATCH]
+    cdef uint32_t hashes[BATCH]
+    cdef uint32_t positions[BATCH]
     cdef Index *index = crowd.index
-    cdef Table *table = &index.equal
     cdef Ring *ring
-    cdef int64_t found
-    cdef uint32_t hash
-    cdef PyObject *other
     cdef Nature nature
-    if nature_of(token) == OWN:
-        return ASK
-    if make_table(index, table) < 0:
-        raise MemoryError
-    table.done = max(table.done, crowd.start)
-    while table.done < crowd.end:
-        if word_at(crowd, table.done) != NOBODY:
-            other = token_of(word_at(crowd, table.done), boxes)
-            nature = nature_of(other)
-            if nature == VALUE:
-                hash = value_hash(PyObject_Hash(<object>other))
-                found = look_up(crowd, table, index.bits, hash, other, True, boxes, &ring)
-                enlist(table, ring, hash, found < 0, <uint32_t>table.done)
-            elif nature == OWN:
-                index.asked += 1
-        table.done += 1
-    if index.asked:
-        return ASK
-    if nature_of(token) == IDENTITY:
-        return NOWHERE
-    return look_up(crowd, table, index.bits, value_hash(PyObject_Hash(<object>token)), token, True, boxes, &ring)
+    cdef size_t number
+    cdef size_t entered = 0
+    cdef size_t word
+    cdef int64_t found
+    for number in range(count):
+        word = word_at(crowd, table.done + number)
+        if word == NOBODY:
+            continue
+        tokens[entered] = token_of(word, boxes)
+        positions[entered] = <uint32_t>(table.done + number)
+        if by_value:
+            nature = nature_of(tokens[entered])
+            if nature == OWN:
+                index.asks = True
+            if nature != VALUE:
+                continue
+            hashes[entered] = value_hash(PyObject_Hash(<object>tokens[entered]))
+        else:
+            hashes[entered] = identity_hash(tokens[entered])
+        prefetch(&table.rings[home_of(hashes[entered], index.bits)])
+        entered += 1
+    for number in range(entered):
+        found = look_up(crowd, table, index.bits, hashes[number], tokens[number], by_value, boxes, &ring)
+        enlist(table, ring, hashes[number], found < 0, positions[number])
+        # At once: the next comparison may find no room on the stack, and none is entered twice.
+        table.done = positions[number] + 1
+    return 0
 
 
 cdef int64_t crowd_find(Crowd *crowd, PyObject *token, PyObject **boxes, uint64_t serial) except STARVED:
+    cdef Index *index
+    cdef Ring *ring
+    cdef Nature nature
+    cdef uint32_t hash
     cdef int64_t found
     if crowd.end >= SPENT - 1:
         return ASK
     make_index(crowd, serial)
-    found = find_same(crowd, token, boxes)
-    if found == NOWHERE:
-        found = find_equal(crowd, token, boxes)
-    return found
+    index = crowd.index
+    enter(crowd, &index.same, False, boxes)
+    found = look_up(crowd, &index.same, index.bits, identity_hash(token), token, False, boxes, &ring)
+    if found >= 0:
+        return found
+    nature = nature_of(token)
+    if nature == OWN:
+        return ASK
+    enter(crowd, &index.equal, True, boxes)
+    if index.asks:
+        return ASK
+    if nature == IDENTITY:
+        return NOWHERE
+    hash = value_hash(PyObject_Hash(<object>token))
+    return look_up(crowd, &index.equal, index.bits, hash, token, True, boxes, &ring)

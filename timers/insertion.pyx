@@ -73,10 +73,8 @@ cdef int insert_slowly(Slot *root, uint64_t deadline, size_t word, Chunk **ready
     if slot[0] and newest.ordered:
         insert_ordered(newest, deadline, word)
     else:
-        # The root begins ordered: a few timers are kept so.
-        newest.ordered = not slot[0] and wheel is NULL
         append(newest, deadline, word)
-    if not slot[0] and wheel is not NULL:
+    if not slot[0]:
         mark(wheel, <size_t>digit)
     slot[0] = <Slot>newest
     if was_ready and newest.ordered:

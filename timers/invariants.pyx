@@ -56,3 +56,21 @@ cdef const char *check_slot(Slot slot, uint64_t low, uint64_t high, size_t *coun
     if empty:
         return "no-husk: a wheel is empty"
     return NULL
+
+
+cdef uint64_t soonest_of(Slot slot) noexcept nogil:
+    cdef uint64_t first = <uint64_t>-1
+    cdef uint32_t index
+    cdef Chunk *chunk
+    if is_crowd(slot):
+        return as_crowd(slot).deadline
+    if is_wheel(slot):
+        for index in range(as_wheel(slot).size):
+            if as_wheel(slot).slots[index]:
+                return soonest_of(as_wheel(slot).slots[index])
+    chunk = as_bucket(slot)
+    while chunk is not NULL:
+        for index in range(chunk.count):
+            first = min(first, chunk.timers[index].deadline)
+        chunk = chunk.older
+    return first

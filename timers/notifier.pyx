@@ -8,7 +8,7 @@ from libc.stdint cimport uint8_t, uint64_t
 from timers.columns cimport read_times as read_column, read_tokens
 from timers.copies cimport set_attributes
 from timers.due cimport take
-from timers.face cimport Face
+from timers.face cimport Face, publish
 from timers.pending cimport PAIRS, iterate
 from timers.search cimport discard, locate, move
 from timers.state cimport thaw
@@ -17,10 +17,6 @@ from timers.timerset cimport TimerSet, add, add_many, exchange, mix_error
 from timers.times cimport AWARE, FLOAT, INT, Kind, read_time, turn_to_float
 
 import_datetime()
-
-cdef extern from "Python.h":
-    ctypedef struct PyTypeObject:
-        const char *tp_name
 
 
 @cython.auto_pickle(False)
@@ -225,5 +221,4 @@ cdef int turn_to_floats(bytes deadlines) except -1:
     return 0
 
 
-# Pickles name the public place.
-(<PyTypeObject *>MultiNotifier).tp_name = "timers.MultiNotifier"
+publish(MultiNotifier, "timers.MultiNotifier")

@@ -18,6 +18,8 @@ cdef enum:
     # multiple of 16.
     CLOSE = 1024
     LANES = 48
+    # What nearly stands in order needs no more than so many moves a timer.
+    MOVES = 4
 
 
 cdef inline uint64_t difference_of(Timer *timers, size_t count) noexcept nogil:
@@ -87,24 +89,13 @@ cdef inline void distribute(Timer *timers, size_t count, uint32_t shift, uint32_
         places[digit] += 1
 
 
-cdef inline Timer *sort(Timer *timers, size_t count, uint64_t difference, Timer *spare) noexcept nogil:
-    """A stable sort; answers which of the two arrays has the result.
-
-    `difference`: of the deadlines, all their differing bits. `spare`: room for as many timers.
-    """
-    cdef uint32_t shift, bits, width, passes
-    cdef int16_t places[LANES]
-    cdef size_t index
-    if are_few(count, difference):
-        rank(timers, count, difference, places)
-        for index in range(count):
-            spare[places[index]] = timers[index]
-        return spare
-    # One digit after the other, the lowest first: of about as many values as there are timers, and all of one width.
-    shift = low_bit(difference)
-    bits = high_bit(difference) + 1 - shift
-    width = <uint32_t>min(high_bit(FAN), high_bit(count) + 1)
-    passes = (bits + width - 1) // width
+cdef inline Timer *by_digits(
+    Timer *timers, size_t count, uint32_t shift, uint32_t bits, Timer *spare
+) noexcept nogil:
+    """A stable sort by some of the bits, the lowest digit first; answers which of the two arrays has the result."""
+    # Digits of about as many values as there are timers, and all of one width.
+    cdef uint32_t width = <uint32_t>min(high_bit(FAN), high_bit(count) + 1)
+    cdef uint32_t passes = (bits + width - 1) // width
     width = (bits + passes - 1) // passes
     while passes:
         distribute(timers, count, shift, width, spare)
@@ -112,3 +103,49 @@ cdef inline Timer *sort(Timer *timers, size_t count, uint64_t difference, Timer 
         shift += width
         passes -= 1
     return timers
+
+
+cdef inline bint insert_each(Timer *timers, size_t count) noexcept nogil:
+    """A stable sort of what nearly stands in order; False, with the work half done, if it turns out that it does not."""
+    cdef Timer timer
+    cdef size_t index, place
+    cdef size_t left = MOVES * count
+    for index in range(1, count):
+        timer = timers[index]
+        place = index
+        while place and timers[place - 1].deadline > timer.deadline:
+            timers[place] = timers[place - 1]
+            place -= 1
+        timers[place] = timer
+        if index - place > left:
+            return False
+        left -= index - place
+    return True
+
+
+cdef inline Timer *sort(Timer *timers, size_t count, uint64_t difference, Timer *spare) noexcept nogil:
+    """A stable sort; answers which of the two arrays has the result.
+
+    `difference`: of the deadlines, all their differing bits. `spare`: room for as many timers.
+    """
+    cdef uint32_t shift, bits, enough
+    cdef int16_t places[LANES]
+    cdef size_t index
+    cdef Timer *result
+    if are_few(count, difference):
+        rank(timers, count, difference, places)
+        for index in range(count):
+            spare[places[index]] = timers[index]
+        return spare
+    shift = low_bit(difference)
+    bits = high_bit(difference) + 1 - shift
+    # So many bits tell most timers apart, where they lie evenly: those of floats differ in forty.
+    enough = high_bit(count) + 1
+    if bits > 2 * enough:
+        result = by_digits(timers, count, shift + bits - enough, enough, spare)
+        if insert_each(result, count):
+            return result
+        if result is spare:
+            spare = timers
+        timers = result
+    return by_digits(timers, count, shift, bits, spare)

@@ -3,7 +3,7 @@
 from cpython.object cimport PyObject, PyObject_RichCompareBool, Py_EQ
 from libc.stdint cimport int64_t, uint32_t
 
-from timers.bits cimport FREE_THREADED
+from timers.bits cimport FREE_THREADED, prefetch
 from timers.boxes cimport PyListObject, peek_in_box
 from timers.crowd cimport Crowd
 from timers.index cimport ASK, crowd_find
@@ -54,12 +54,16 @@ cdef bint go_to(TimerSet self, uint64_t deadline, Spot *spot) except -1:
 
 cdef bint is_there(TimerSet self, Spot *spot, object token) noexcept:
     """Find the oldest timer with this very token, which takes no question."""
+    cdef PyObject *candidate
     cdef size_t position = 0
     cdef size_t word
     while next_at_spot(&self.queue, spot, &position, &word):
-        if (peek_in_box(self.boxes, box_of(word)) if is_boxed(word) else <PyObject *>word) is <PyObject *>token:
+        candidate = peek_in_box(self.boxes, box_of(word)) if is_boxed(word) else <PyObject *>word
+        if candidate is <PyObject *>token:
             spot.place.position = position
             return True
+        # If none is, all are asked.
+        prefetch(candidate)
         position += 1
     return False
 

@@ -18,7 +18,7 @@ Invariants (`check_queue` verifies each by name, with those of the wheel and the
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 from timers.bits cimport PyMem_Free
-from timers.bucket cimport Chunk, Timer, cut
+from timers.bucket cimport Chunk, Timer, cut, insert_ordered
 from timers.crowd cimport Crowd
 from timers.expiry cimport Ripe
 from timers.insertion cimport insert_quickly
@@ -100,8 +100,16 @@ cdef inline void init_queue(Queue *queue) noexcept nogil:
 
 cdef inline int put(Queue *queue, uint64_t deadline, size_t word) noexcept nogil:
     """Add a timer; the reference that its word may be comes along."""
+    cdef Chunk *ready = queue.ready
     if not insert_quickly(&queue.root, deadline, word):
-        return put_slowly(queue, deadline, word)
+        if ready is NULL or queue.root != <Slot>ready or ready.count == ready.capacity:
+            return put_slowly(queue, deadline, word)
+        # A few timers are kept in order.
+        insert_ordered(ready, deadline, word)
+        queue.moves += 1
+        queue.count += 1
+        queue.next = ready.timers[0].deadline
+        return 0
     queue.count += 1
     if deadline < queue.next:
         queue.next = deadline

@@ -3,12 +3,12 @@
 from libc.string cimport memset
 
 from timers.bits cimport high_bit
-from timers.bucket cimport CHUNK, bucket_count, is_own, new_chunk
+from timers.bucket cimport CHUNK, FEWEST, append, bucket_count, is_own, new_chunk
 from timers.cascade cimport allot, split_root
 from timers.crowd cimport SEGMENT
 from timers.expiry cimport BATCH, earliest, highest, read, ripen, take
 from timers.insertion cimport FLOOD, crown, insert_slowly, uncrown
-from timers.invariants cimport check
+from timers.invariants cimport check, soonest_of
 from timers.overflow cimport (
     LIMIT, comes_before, copy_heap, free_heap, heap_size, pop, push, reserve, sort_heap,
 )
@@ -162,11 +162,27 @@ cdef void settle(Queue *queue) noexcept nogil:
 
 # ---- inserting
 
+cdef int begin(Queue *queue, uint64_t deadline, size_t word) noexcept nogil:
+    """Make a bucket, the root, of the only timer."""
+    cdef Chunk *chunk = new_chunk(NULL, FEWEST)
+    if chunk is NULL:
+        return -1
+    append(chunk, deadline, word)
+    chunk.ordered = True
+    queue.root = <Slot>chunk
+    queue.ready = chunk
+    queue.count = 1
+    queue.next = deadline
+    return 0
+
+
 cdef int put_slowly(Queue *queue, uint64_t deadline, size_t word) noexcept nogil:
     cdef Heap *heap
     cdef int answer
     queue.moves += 1
-    if not queue.root and queue.heap is not NULL and unheap(queue) < 0:
+    if not queue.count:
+        return begin(queue, deadline, word)
+    if not queue.root and unheap(queue) < 0:
         return -1
     if is_bucket(queue.root) and bucket_count(as_bucket(queue.root)) >= FLOOD:
         # Without memory it goes on growing.
@@ -468,26 +484,7 @@ cdef const char *check_queue(Queue *queue) noexcept nogil:
         if not queue.ready.ordered or queue.ready.timers[0].deadline != queue.next:
             return "ready: what is ready does not begin with the soonest timer"
     if queue.root:
-        first = min(first, lowest_of(queue.root))
+        first = min(first, soonest_of(queue.root))
     if first != queue.next:
         return "next: not the soonest deadline"
     return NULL
-
-
-cdef uint64_t lowest_of(Slot slot) noexcept nogil:
-    """The soonest deadline of a tree, which is not changed."""
-    cdef uint64_t first = NEVER
-    cdef uint32_t index
-    cdef Chunk *chunk
-    if is_crowd(slot):
-        return as_crowd(slot).deadline
-    if is_wheel(slot):
-        for index in range(as_wheel(slot).size):
-            if as_wheel(slot).slots[index]:
-                return lowest_of(as_wheel(slot).slots[index])
-    chunk = as_bucket(slot)
-    while chunk is not NULL:
-        for index in range(chunk.count):
-            first = min(first, chunk.timers[index].deadline)
-        chunk = chunk.older
-    return first

@@ -230,25 +230,41 @@ cdef inline uint64_t to_deadline(object at, str name, bint up, bint *naive) exce
 
 cdef inline object from_deadline(uint64_t deadline, bint naive):
     """The datetime of a deadline; beyond the calendar with an offset that can hold it."""
+    cdef uint64_t tick = deadline >> 10
+    cdef uint32_t day = <uint32_t>(tick // 86_400_000)
+    if not 1 <= day <= 3_652_059:
+        return from_beyond(deadline)
+    return from_day(day, <uint32_t>(tick - day * <uint64_t>86_400_000), deadline & 1023, None if naive else get_utc())
+
+
+cdef inline object from_beyond(uint64_t deadline):
     cdef int64_t instant = unpack(deadline)
-    cdef object zone = None if naive else get_utc()
     cdef int64_t offset = max(0, FIRST - instant) + min(0, LAST - instant)
-    if offset:
-        zone = timezone_new(timedelta(microseconds=offset), None)
-        instant += offset
-    # The way back: count days from 0000-03-01 in cycles of 400 years, 100 years, 4 years and one.
-    cdef uint32_t second = <uint32_t>(instant // 1_000_000 % 86_400)
-    cdef uint32_t day = <uint32_t>(instant // DAY) + 305
-    cdef uint32_t cycle = day // 146_097
-    day -= cycle * 146_097
-    cdef uint32_t year = (day - day // 1460 + day // 36_524 - day // 146_096) // 365
-    day -= year * 365 + (year >> 2) - year // 100
-    cdef uint32_t month = (5 * day + 2) // 153
-    day -= (153 * month + 2) // 5
-    month = month + 3 if month < 10 else month - 9
-    year += cycle * 400 + (month < 3)
-    return datetime_new(year, month, day + 1, second // 3600, second // 60 % 60, second % 60,
-                        <int>(instant % 1_000_000), zone, 0)
+    zone = timezone_new(timedelta(microseconds=offset), None)
+    deadline = pack(instant + offset)
+    return from_day(<uint32_t>((deadline >> 10) // 86_400_000), <uint32_t>((deadline >> 10) % 86_400_000),
+                    deadline & 1023, zone)
+
+
+cdef inline object from_day(uint32_t day, uint32_t milli, uint32_t micro, object zone):
+    """The datetime so long after the begin of a day; 1 is 0001-01-01.
+
+    Days to dates by multiplications: Neri & Schneider, Euclidean Affine Functions and their Application to Calendar
+    Algorithms (Software: Practice and Experience 53, 2023).
+    """
+    cdef uint32_t second = milli // 1000
+    # From 0000-03-01 on, so that the leap day is the last of its year.
+    cdef uint32_t quarters = 4 * (day + 305) + 3
+    cdef uint32_t century = quarters // 146_097
+    cdef uint64_t scaled = <uint64_t>2_939_745 * (quarters % 146_097 | 3)
+    cdef uint32_t day_of_year = <uint32_t>scaled // 2_939_745 // 4
+    cdef uint32_t split = 2141 * day_of_year + 197_913
+    cdef bint next_year = day_of_year >= 306
+    return datetime_new(
+        100 * century + <uint32_t>(scaled >> 32) + next_year, (split >> 16) - 12 * next_year,
+        (split & 0xffff) // 2141 + 1, second // 3600, second // 60 % 60, second % 60,
+        (milli - second * 1000) * 1000 + micro, zone, 0,
+    )
 
 
 # ---- any kind

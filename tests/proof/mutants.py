@@ -112,7 +112,7 @@ HARMLESS: list[tuple[str, str]] = [
     ("SEGMENT = 255", "a threshold of memory"),
     ("MOST_OWNERS = 60001", "well below what fits"),
     ("> MOST_OWNERS: -> if add_owner(owners) >= MOST_OWNERS", "well below what fits"),
-    ("BATCH = 65537", "a threshold of speed"),
+    ("BATCH = 131073", "a threshold of speed"),
     ("FLOOD = 131073", "told only where a chunk ends just there"),
     ("bucket_count(newest) > FLOOD", "told only where a chunk ends just there"),
     ("LIMIT = 65", "a threshold of speed"),
