@@ -20,7 +20,7 @@ except ImportError as error:
     sys.exit(f"the benchmarks need their extra and the built package: pip install '.[bench]' ({error})")
 
 DESCRIPTION = """\
-Without options: every contender at every size, within two minutes; a table, charts, and the raw figures as JSON.
+Without options: every contender at every size, within a minute and a half; tables, charts, the raw figures as JSON.
 """
 
 
@@ -101,7 +101,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.rounds < 1:
         parser.error("--rounds must be at least 1")
-    console = Console(width=None if sys.stdout.isatty() else 170)
+    console = Console(width=None if sys.stdout.isatty() else 100)
     if arguments.trace:
         run_trace(console, arguments)
     elif arguments.memory:

@@ -78,7 +78,7 @@ WORKS: dict[str, Callable[[Make], Work]] = {
     "churn": churn,
     "cancel": cancel,
 }
-FLOOR = "floor: no-op Cython method"
+FLOOR = "floor: empty method"
 NAMES = ("MultiNotifier", "heapq", FLOOR)
 # A heap cannot cancel, and a floor keeps nothing.
 CANNOT = {"heapq": ("cancel",), FLOOR: ("drain in 1 ms steps", "drain at once", "churn", "cancel")}

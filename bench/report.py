@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from bench import instructions, memory
+from bench import compare, everyday, instructions, memory
 from bench.bars import Row
 from bench.compare import OPERATIONS, Cell, Comparison
 from bench.contenders import MISSING
@@ -18,69 +18,129 @@ from bench.workloads import checksum
 
 SNAPSHOTS = ("deepcopy", "dumps", "loads")
 BASE = "heapq"
+OURS = "MultiNotifier"
+# A figure whose rounds lie so far apart, as a part of the median, is marked.
+NOISY = 1 / 3
+MARK = "~"
 
 
 def short(value: float) -> str:
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
-def show_operations(console: Console, cells: list[Cell], bytes_each: dict[str, float]) -> None:
-    """A table for each size, the largest last: ns an operation with their spread, and heapq's time divided by them."""
-    cells = sorted(cells, key=lambda cell: cell.timers)
-    for count in dict.fromkeys(cell.timers for cell in cells):
-        at_size = [cell for cell in cells if cell.timers == count]
-        base = next((cell for cell in at_size if cell.contender == BASE), None)
-        table = Table(title=f"{count:,} timers, random over a minute: ns an operation (times faster than {BASE})")
+def times(gain: float) -> str:
+    return f"{gain:,.0f}" if gain >= 10 else f"{gain:.2g}"
+
+
+def cell_of(cell: Cell, figure: str, base: Cell | None, unit: float = 1) -> str:
+    """The median, how many times that is faster than the base, and a mark if it is noisy."""
+    spread, beside = cell.spread(figure), base and base.spread(figure)
+    if not spread:
+        return "-"
+    gain = f" ({times(beside.median / spread.median)})" if beside and base is not cell else ""
+    return (MARK if width(spread) > NOISY else "") + short(spread.median / unit) + gain
+
+
+def width(spread: Spread) -> float:
+    return (spread.high - spread.low) / spread.median
+
+
+def at_size(cells: list[Cell], count: int) -> tuple[list[Cell], Cell | None]:
+    """The cells of one size, and the one that the others are compared with."""
+    some = [cell for cell in cells if cell.timers == count]
+    return some, next((cell for cell in some if cell.contender == BASE), None)
+
+
+def show_operations(console: Console, cells: list[Cell]) -> None:
+    """A table for each size, the largest last."""
+    for count in sorted({cell.timers for cell in cells}):
+        some, base = at_size(cells, count)
+        rounds = max(len(cell.rounds["insert"]) for cell in some)
+        checksums = {f"{cell.checksum:08x}" for cell in some if cell.checksum is not None}
+        table = Table(
+            title=f"{count:,} timers, random over a minute: ns an operation (times faster than {BASE})",
+            caption=f"{rounds} rounds; every queue gave out the same tokens in the same order: {', '.join(checksums)}",
+        )
         table.add_column("")
-        for heading in (*OPERATIONS, "spread", "bytes a timer", "rounds", "checksum"):
+        for heading in OPERATIONS:
             table.add_column(heading, justify="right")
-        for cell in at_size:
-            row = [cell.contender]
-            for operation in OPERATIONS:
-                spread, beside = cell.spread(operation), base and base.spread(operation)
-                gain = f" ({beside.median / spread.median:.3g})" if spread and beside else ""
-                row.append(short(spread.median) + gain if spread else "-")
-            held = bytes_each.get(cell.contender) if count == cells[-1].timers else None
-            row += [
-                f"{max(map(width, cell.rounds.values())):.0%}" if len(cell.rounds["insert"]) > 1 else "-",
-                f"{held:.0f}" if held else "-",
-                str(len(cell.rounds["insert"])),
-                "-" if cell.checksum is None else f"{cell.checksum:08x}",
-            ]
-            table.add_row(*row, style="bold" if cell.contender == "MultiNotifier" else "")
+        for cell in some:
+            row = [cell_of(cell, operation, base) for operation in OPERATIONS]
+            table.add_row(cell.contender, *row, style="bold" if cell.contender == OURS else "")
         console.print(table)
 
 
-def width(values: list[float]) -> float:
-    """From the least to the greatest, as a part of the median."""
-    spread = Spread.of(values)
-    return (spread.high - spread.low) / spread.median
+def show_everyday(console: Console, cells: list[Cell]) -> None:
+    for count in sorted({cell.timers for cell in cells}):
+        some, base = at_size(cells, count)
+        table = Table(
+            title=f"What is done most, {count:,} timers: ns each (times faster than {BASE}, lazily cancelled)"
+        )
+        table.add_column("")
+        for cell in some:
+            table.add_column(cell.contender, justify="right")
+        for work in everyday.WORKS:
+            table.add_row(work, *(cell_of(cell, work, base) for cell in some))
+        console.print(table)
 
 
 def show_snapshots(console: Console, cells: list[Cell]) -> None:
     table = Table(title=f"Snapshots: us each (times faster than {BASE})")
-    for heading in ("timers", "", *SNAPSHOTS, "pickled bytes", "checksum"):
+    for heading in ("timers", "", *SNAPSHOTS, "pickled bytes"):
         table.add_column(heading, justify="left" if heading == "" else "right")
     for cell in cells:
-        base = next((other for other in cells if other.contender == BASE and other.timers == cell.timers), None)
-        row = [f"{cell.timers:,}", cell.contender]
-        for operation in SNAPSHOTS:
-            spread, beside = cell.spread(operation), base and base.spread(operation)
-            gain = f" ({beside.median / spread.median:.3g})" if spread and beside else ""
-            row.append(short(spread.median / 1000) + gain if spread else "-")
-        row += [f"{cell.rounds['pickled bytes'][0]:,.0f}", f"{cell.checksum:08x}"]
-        table.add_row(*row, style="bold" if cell.contender == "MultiNotifier" else "")
+        base = at_size(cells, cell.timers)[1]
+        row = [f"{cell.timers:,}", cell.contender, *(cell_of(cell, each, base, 1000) for each in SNAPSHOTS)]
+        row.append(f"{cell.rounds['pickled bytes'][0]:,.0f}")
+        table.add_row(*row, style="bold" if cell.contender == OURS else "")
     console.print(table)
 
 
+def show_memory_each(console: Console, bytes_each: dict[str, float]) -> None:
+    table = Table(title="Resident bytes a timer, of a million, tokens excluded")
+    for name in bytes_each:
+        table.add_column(name, justify="right")
+    table.add_row(*(f"{held:.0f}" for held in bytes_each.values()))
+    console.print(table)
+
+
+def conclusions(result: Comparison) -> list[str]:
+    """Three sentences that say what the tables show."""
+
+    def gains(cells: list[Cell], count: int, ours: str, figures: Sequence[str]) -> list[str]:
+        some, base = at_size(cells, count)
+        cell = next((each for each in some if each.contender == ours), None)
+        spreads = [(cell and cell.spread(figure), base and base.spread(figure)) for figure in figures]
+        return [times(theirs.median / mine.median) if mine and theirs else "?" for mine, theirs in spreads]
+
+    few, many = min(compare.SIZES), max(compare.SIZES)
+    speed = [gains(result.operations, count, OURS, ("insert", "drain", "churn")) for count in (few, many)]
+    size = max(everyday.SIZES)
+    cancelled, moved, keys, datetimes, floats = gains(result.everyday, size, everyday.OURS, everyday.WORKS)
+    copied = gains(result.snapshots, many, OURS, SNAPSHOTS)
+    ours, theirs = result.bytes_each[OURS], result.bytes_each[BASE]
+    return [
+        f"{many:,} timers are inserted {speed[1][0]}, drained {speed[1][1]} and churned {speed[1][2]} times as fast as"
+        f" with {BASE}, {few} timers {speed[0][0]}, {speed[0][1]} and {speed[0][2]} times.",
+        f"{size:,} timers in whole seconds live {cancelled} times as fast if half are cancelled, {moved} times if half"
+        f" are moved, as keys of `Deadlines` {keys} times; taken one at a time {datetimes} times, as floats {floats}.",
+        f"A million timers take {ours:.0f} bytes each, {BASE}'s {theirs:.0f}, and are copied {copied[0]} times as fast;"
+        f" figures with {MARK} are noisy: their rounds lie more than {NOISY:.0%} apart.",
+    ]
+
+
 def show_comparison(console: Console, result: Comparison, about: str) -> None:
-    show_operations(console, result.operations, result.bytes_each)
+    show_operations(console, result.operations)
+    show_everyday(console, result.everyday)
     show_snapshots(console, result.snapshots)
-    console.print(f"[dim]{about}[/dim]", soft_wrap=True)
+    show_memory_each(console, result.bytes_each)
     for reason in result.skipped:
-        console.print(f"skipped: {reason}", soft_wrap=True, highlight=False)
+        console.print(f"[dim]skipped: {escape(reason)}[/dim]", highlight=False)
     for rival, reason in MISSING.items():
-        console.print(f"not here: {rival}: {reason}", soft_wrap=True, highlight=False)
+        console.print(f"[dim]not here: {rival}: {reason}[/dim]", highlight=False)
+    console.print(f"[dim]{about}[/dim]", highlight=False)
+    for sentence in conclusions(result):
+        console.print(sentence, highlight=False)
 
 
 def bars_table() -> Table:

@@ -12,7 +12,8 @@ from timers.due cimport take_items
 from timers.face cimport Face, publish
 from timers.keeping cimport FIXED, IN_TREE, Keeping, keeping_of
 from timers.keys cimport (
-    Entry, Keys, after, entry_at, home_of, insert_key, make_room, own_entry, own_run, remove_key, shrink,
+    Entry, Keys, after, entry_at, home_of, insert_key, make_room, own_entry, own_run, prefetch_entry, remove_key,
+    shrink,
 )
 from timers.pending cimport ITEMS, TIMES, TOKENS, iterate
 from timers.search cimport locate, shift
@@ -69,8 +70,11 @@ in which they were set. Setting, moving, deleting and asking cost O(1), falling 
     @cython.critical_section
     def __setitem__(self, key, at):
         cdef uint8_t kind = 0
+        cdef uint64_t hash = <uint64_t>PyObject_Hash(key)
+        # While the time is read, the entry may come from memory.
+        prefetch_entry(&self.boxes.keys, hash)
         cdef uint64_t deadline = read_time(at, "at", True, &kind)
-        set_key(self, key, &deadline, kind, "at", False)
+        set_key(self, key, hash, &deadline, kind, "at", False)
 
     @cython.critical_section
     def __getitem__(self, key):
@@ -112,7 +116,7 @@ in which they were set. Setting, moving, deleting and asking cost O(1), falling 
         """
         cdef uint8_t kind = 0
         cdef uint64_t deadline = read_time(default, "default", True, &kind)
-        set_key(self, key, &deadline, kind, "default", True)
+        set_key(self, key, <uint64_t>PyObject_Hash(key), &deadline, kind, "default", True)
         return write_time(deadline, self.queue.kind)
 
     @cython.critical_section
@@ -229,7 +233,8 @@ in which they were set. Setting, moving, deleting and asking cost O(1), falling 
         deadlines, keys, kind = thaw(state)
         for index in range(len(<list>keys)):
             deadline = (<const uint64_t *>PyBytes_AS_STRING(<bytes>deadlines))[index]
-            set_key(fresh, (<list>keys)[index], &deadline, kind, "at", False)
+            key = (<list>keys)[index]
+            set_key(fresh, key, <uint64_t>PyObject_Hash(key), &deadline, kind, "at", False)
         if fresh.queue.count != <size_t>len(<list>keys):
             raise ValueError("the state has a key twice")
         if len(<tuple>state) == 5:
@@ -291,9 +296,10 @@ cdef inline object time_at(TimerSet self, size_t place):
     return write_time(entry_at(&self.boxes.keys, place).deadline, self.queue.kind)
 
 
-cdef int set_key(TimerSet self, object key, uint64_t *at, uint8_t kind, str name, bint keep) except -1:
+cdef int set_key(
+    TimerSet self, object key, uint64_t hash, uint64_t *at, uint8_t kind, str name, bint keep
+) except -1:
     """`keep`: one that is there stays as it is. `at` becomes the deadline that the key then has."""
-    cdef uint64_t hash = <uint64_t>PyObject_Hash(key)
     cdef Keeping keeping = IN_TREE if type(key) is str else keeping_of(key)
     cdef Boxes boxes
     cdef size_t place
@@ -410,7 +416,7 @@ cdef int set_all(TimerSet self, list pairs) except -1:
     cdef uint64_t deadline
     for key, at in pairs:
         deadline = read_time(at, "at", True, &kind)
-        set_key(self, key, &deadline, kind, "at", False)
+        set_key(self, key, <uint64_t>PyObject_Hash(key), &deadline, kind, "at", False)
     return 0
 
 

@@ -10,7 +10,7 @@ from libc.stdint cimport uint32_t
 from timers.bits cimport FREE_THREADED, prefetch
 from timers.boxes cimport PyListObject
 from timers.bucket cimport Timer
-from timers.keys cimport Keys, entry_at, home_of, own_run, place_of, remove_key, shrink
+from timers.keys cimport Keys, own_run, place_of, prefetch_entry, remove_key, shrink
 from timers.timerqueue cimport Due, count_ready, read_queue, ripen_queue, take_due, take_ready
 from timers.times cimport write_time
 from timers.timerset cimport (
@@ -180,5 +180,5 @@ cdef void forget_keys(TimerSet self, size_t count, const size_t *words) noexcept
             if index + AHEAD < count and not is_boxed(words[index + AHEAD]):
                 prefetch(<void *>words[index + AHEAD])
             hash[0] = hash_of(self, words[index])
-            prefetch(entry_at(keys, home_of(keys, hash[0])))
+            prefetch_entry(keys, hash[0])
     shrink(keys)

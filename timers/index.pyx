@@ -23,6 +23,8 @@ cdef enum:
     PARTS = 100
     # How many are entered at once.
     BATCH = 16
+    # So many positions are looked through for a very token before there is an index.
+    GLANCE = 128
     # What a ring says in place of its youngest position, plus one: never used, or used no more.
     FRESH = 0
     SPENT = 0xffffffff
@@ -244,6 +246,15 @@ cdef int enter_some(Crowd *crowd, Table *table, size_t count, bint by_value, PyO
     return 0
 
 
+cdef int64_t glance(Crowd *crowd, PyObject *token, PyObject **boxes) noexcept:
+    """The oldest position of a very token, or NOWHERE, without an index."""
+    cdef size_t position
+    for position in range(crowd.start, crowd.end):
+        if word_at(crowd, position) != NOBODY and token_of(word_at(crowd, position), boxes) is token:
+            return position
+    return NOWHERE
+
+
 cdef int64_t crowd_find(Crowd *crowd, PyObject *token, PyObject **boxes, uint64_t serial) except STARVED:
     cdef Index *index
     cdef Ring *ring
@@ -252,6 +263,10 @@ cdef int64_t crowd_find(Crowd *crowd, PyObject *token, PyObject **boxes, uint64_
     cdef int64_t found
     if crowd.end >= SPENT - 1:
         return ASK
+    if crowd.index is NULL and crowd.end - crowd.start <= GLANCE:
+        found = glance(crowd, token, boxes)
+        if found >= 0:
+            return found
     make_index(crowd, serial)
     index = crowd.index
     enter(crowd, &index.same, False, boxes)

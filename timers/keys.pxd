@@ -18,6 +18,7 @@ Invariants (`check_keys` verifies each by name):
 
 from libc.stdint cimport uint16_t, uint32_t, uint64_t
 
+from timers.bits cimport prefetch
 from timers.bucket cimport Timer
 
 cdef enum:
@@ -81,3 +82,9 @@ cdef inline size_t after(Keys *keys, size_t place) noexcept nogil:
 cdef inline Entry *entry_at(Keys *keys, size_t place) noexcept nogil:
     cdef Shelf *shelf = keys.shelves[place >> (PAGE_BITS + SHELF_BITS)]
     return &shelf.pages[place >> PAGE_BITS & (1 << SHELF_BITS) - 1].entries[place & (1 << PAGE_BITS) - 1]
+
+
+cdef inline void prefetch_entry(Keys *keys, uint64_t hash) noexcept nogil:
+    """Ask early for the memory where an entry belongs."""
+    if keys.shelves is not NULL:
+        prefetch(entry_at(keys, home_of(keys, hash)))

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from functools import partial
+from heapq import heappush
 from typing import Any, Callable
 
 from bench import loops, workloads
@@ -14,7 +15,7 @@ from bench.bars.rows import MILLION, Row, Run, group
 from bench.contenders import LazyHeap
 from bench.measure import Task, nanoseconds
 from bench.workloads import DISTINCT, MINUTE, START
-from timers import MultiNotifier
+from timers import Deadlines, MultiNotifier
 
 COUNT = 200_000
 ASKED = 20_000
@@ -171,39 +172,49 @@ def ties_million(run: Run) -> Iterator[Row]:
     yield run.at_most(f"{work}, the longest", 2, "ms", run.interleave({"longest": longest})["longest"])
 
 
+class LazyKeys(LazyHeap):
+    """The recipe with a heap: an entry for each event, of which the last of a client counts."""
+
+    __slots__ = ()
+
+    def __setitem__(self, client: Any, end: datetime) -> None:
+        self.sequence = sequence = self.sequence + 1
+        self.latest[client] = sequence
+        heappush(self.heap, (end, sequence, client))
+
+
 @group
 def ties_idle(run: Run) -> Iterator[Row]:
-    """The recipe of README.md: an event pushes out the timeout of its client; all in whole seconds."""
-    timeout, events = timedelta(minutes=30), 200_000
+    """The recipe of README.md: an event pushes out the timeout of its client; all in whole seconds.
 
-    def recipe(queue: Any, stream: list[tuple[datetime, str]]) -> list[str]:
-        ends: dict[str, datetime] = {}
+    Four times as long as the timeout, so that what is left behind falls due as well.
+    """
+    timeout, events = timedelta(minutes=30), 400_000
+
+    def recipe(idle: Any, stream: list[tuple[datetime, str]]) -> list[str]:
         ended: list[str] = []
         for at, client in stream:
-            for gone in queue.due(at):
-                del ends[gone]
-                ended.append(gone)
-            end = at + timeout
-            if client in ends:
-                queue.reschedule(ends[client], client, end)
-            else:
-                queue.notify_at(end, client)
-            ends[client] = end
+            ended += idle.due(at)
+            idle[client] = at + timeout
         return ended
 
     def task(make: Callable[[], Any], stream: list[tuple[datetime, str]], seen: set[int]) -> dict[str, float]:
         each, ended = nanoseconds(len(stream), recipe, make(), stream)
-        seen.add(workloads.checksum(sorted(ended)))
+        seen.add(workloads.checksum(ended))
         if len(seen) != 1:
             raise SystemExit("idle timeout: the contenders disagree")
         return {"": each}
 
     for clients in (2000, 20_000, 100_000):
         rng = random.Random(12)
-        stream = [(START + number // 100 * SECOND, f"client {rng.randrange(clients)}") for number in range(events)]
+        seconds = 4 * timeout // SECOND
+        stream = [
+            (START + number * seconds // events * SECOND, f"client {rng.randrange(clients)}")
+            for number in range(events)
+        ]
         seen: set[int] = set()
         figures = run.interleave(
-            {name: partial(task, make, stream, seen) for name, make in (("wheel", MultiNotifier), ("lazy", Lazy))}
+            {name: partial(task, make, stream, seen) for name, make in (("wheel", Deadlines), ("lazy", LazyKeys))}
         )
         work = f"idle timeout in whole seconds, {clients:,} clients"
         yield run.faster(work, 3, figures["wheel"], "heapq with lazy deletion", figures["lazy"])
