@@ -1,9 +1,9 @@
 # cython: language_level=3
 """An index finds one of a crowd: two hash tables of positions, by identity and, when that finds nothing, by value.
 
-It is made by the first search, and given back with the crowd. The positions of one key form a ring, from the oldest to
-the youngest and round; a table holds the youngest, so that both ends are at hand. What is gone is unlinked when it is
-met. What is new is entered when it is searched.
+It is made by the first search that a glance at a small crowd does not answer, and given back with the crowd. The
+positions of one key form a ring, from the oldest to the youngest and round; a table holds the youngest, so that both
+ends are at hand. What is gone is unlinked when it is met. What is new is entered when it is searched.
 
 By value are told apart the tokens whose type, and that of all their parts, is a built-in one; others have their
 identity alone, or a hash and `==` of their own, which are foreign code: an index runs none, and says `ASK`.
