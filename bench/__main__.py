@@ -61,6 +61,8 @@ def run_trace(console: Console, arguments: argparse.Namespace) -> None:
         log = trace.read(arguments.trace)
     except trace.Unreadable as error:
         sys.exit(str(error))
+    if arguments.rate:
+        log = log.at_rate(arguments.rate)
     pin()
     with progress() as step:
         ended, figures = trace.measure(log, arguments.rounds, step)
@@ -90,6 +92,7 @@ def main() -> None:
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--bars", action="store_true", help="measure every bar that MultiNotifier has to reach")
     what.add_argument("--trace", type=Path, metavar="FILE", help="replay a web-server log, also gzipped")
+    parser.add_argument("--rate", type=int, help="with --trace: as if so many requests came in every second")
     what.add_argument("--memory", action="store_true", help="resident memory, each contender in processes of its own")
     what.add_argument("--instructions", action="store_true", help="instructions an operation, with callgrind")
     parser.add_argument("--only", metavar="PATTERN", default="*", help=f"with --bars: {', '.join(bars.GROUPS)}")
@@ -101,6 +104,8 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.rounds < 1:
         parser.error("--rounds must be at least 1")
+    if arguments.rate is not None and arguments.rate < 1:
+        parser.error("--rate must be at least 1")
     console = Console(width=None if sys.stdout.isatty() else 100)
     if arguments.trace:
         run_trace(console, arguments)

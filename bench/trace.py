@@ -39,6 +39,13 @@ class Log:
     def last(self) -> datetime:
         return self.requests[-1][0]
 
+    def at_rate(self, rate: int) -> Log:
+        """The same requests of the same clients, so many in every second."""
+        first = self.requests[0][0]
+        ats = [first + timedelta(seconds=number // rate) for number in range(len(self.requests))]
+        requests = [(at, client, at + TIMEOUT) for at, (_, client, _) in zip(ats, self.requests)]
+        return Log(requests, self.damaged, self.out_of_order)
+
 
 def read(path: Path) -> Log:
     """A Common or Combined log, plain or gzipped."""

@@ -62,6 +62,8 @@ def cancel(run: Run) -> Iterator[Row]:
         ("distinct times, descending", distinct, lambda numbers: numbers[::-1]),
         ("distinct times, random order", distinct, shuffled),
         ("one microsecond, order of insertion", equal, lambda numbers: numbers),
+        ("one microsecond, the last first", equal, lambda numbers: numbers[::-1]),
+        ("one microsecond, random order", equal, shuffled),
     ]
     for name, workload, order in orders:
         tasks = {str(count): partial(all_of, workload.timers(count), order) for count in (MILLION // 10, MILLION)}
