@@ -209,6 +209,28 @@ def test_the_very_token_comes_before_an_equal_one(inside: Any) -> None:
         assert timers.search(5, other, objects) == NOWHERE and timers.search(5, 50, objects) == 51
 
 
+def test_who_asks_with_equal_tokens_is_spared_the_table_of_identities(inside: Any) -> None:
+    names = [f"client {number}" for number in range(1000)]
+    memory = []
+    for very in (True, False):
+        timers, objects = crowd(inside, 1000), held(list(names))
+        before = timers.memory()
+        # The first search in a large crowd is a pass, if it finds the very token; from then on it has a table.
+        for number in (7, 8, 999):
+            token = names[number] if very else f"client {number}"
+            assert timers.search(5, token, objects) == number
+        memory.append(timers.memory() - before)
+        assert timers.search(5, "client 1000", objects) == NOWHERE
+        # Of several that are equal the very one is told all the same.
+        for number in (3, 999):
+            timers.put(5)
+            objects.append(f"client {number}")
+        for number in (1000, 3, 1001, 999):
+            assert timers.search(5, objects[number + 1], objects) == number
+        assert timers.search(5, "".join(["client", " 3"]), objects) == 3 and timers.check() == 1002
+    assert 0 < memory[1] == memory[0]
+
+
 def test_what_tells_tokens_apart(inside: Any) -> None:
     class Zone(tzinfo):
         def utcoffset(self, at: Any) -> timedelta:

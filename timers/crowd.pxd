@@ -45,6 +45,7 @@ cdef struct Index:
     size_t room         # for so many positions
     uint64_t serial     # of the boxes that the tokens lie in
     int bits
+    bint by_identity    # the first search found the very token
     bint asks           # of those that `equal` has seen some must be asked
     Table same          # by identity
     Table equal         # by value: made when a token is not found by identity

@@ -23,7 +23,7 @@ cdef enum:
     PARTS = 100
     # How many are entered at once.
     BATCH = 16
-    # So many positions are looked through for a very token before there is an index.
+    # So many positions are looked through for a very token without making an index.
     GLANCE = 128
     # What a ring says in place of its youngest position, plus one: never used, or used no more.
     FRESH = 0
@@ -173,20 +173,22 @@ cdef inline void enlist(Table *table, Ring *ring, uint32_t hash, bint is_new, ui
     ring.youngest = position + 1
 
 
-cdef int make_index(Crowd *crowd, uint64_t serial) except -1:
-    """Unless there is one for these boxes, with room for all positions."""
+cdef void drop_stale(Crowd *crowd, uint64_t serial) noexcept nogil:
+    """Let go of an index of other boxes, or without room for all positions."""
     if crowd.index is not NULL and (crowd.end > crowd.index.room or crowd.index.serial != serial):
         free_index(crowd.index)
         crowd.index = NULL
+
+
+cdef int make_index(Crowd *crowd, uint64_t serial) except -1:
+    if crowd.end > 2 * crowd.live and compact(crowd) < 0:
+        raise MemoryError
+    crowd.index = <Index *>PyMem_Calloc(1, sizeof(Index))
     if crowd.index is NULL:
-        if crowd.end > 2 * crowd.live and compact(crowd) < 0:
-            raise MemoryError
-        crowd.index = <Index *>PyMem_Calloc(1, sizeof(Index))
-        if crowd.index is NULL:
-            raise MemoryError
-        crowd.index.serial = serial
-        crowd.index.room = crowd.end + crowd.end // 2
-        crowd.index.bits = high_bit(crowd.index.room) + 1
+        raise MemoryError
+    crowd.index.serial = serial
+    crowd.index.room = crowd.end + crowd.end // 2
+    crowd.index.bits = high_bit(crowd.index.room) + 1
     return 0
 
 
@@ -247,7 +249,7 @@ cdef int enter_some(Crowd *crowd, Table *table, size_t count, bint by_value, PyO
 
 
 cdef int64_t glance(Crowd *crowd, PyObject *token, PyObject **boxes) noexcept:
-    """The oldest position of a very token, or NOWHERE, without an index."""
+    """The oldest position of a very token, or NOWHERE; a pass over all of them."""
     cdef size_t position
     for position in range(crowd.start, crowd.end):
         if word_at(crowd, position) != NOBODY and token_of(word_at(crowd, position), boxes) is token:
@@ -255,31 +257,47 @@ cdef int64_t glance(Crowd *crowd, PyObject *token, PyObject **boxes) noexcept:
     return NOWHERE
 
 
-cdef int64_t crowd_find(Crowd *crowd, PyObject *token, PyObject **boxes, uint64_t serial) except STARVED:
-    cdef Index *index
+cdef int64_t find_in(
+    Crowd *crowd, Table *table, bint by_value, PyObject *token, PyObject **boxes, bint *alone
+) except STARVED:
+    """The oldest position of a key, or NOWHERE; `alone`: no other position has the same."""
     cdef Ring *ring
-    cdef Nature nature
-    cdef uint32_t hash
     cdef int64_t found
+    enter(crowd, table, by_value, boxes)
+    hash = value_hash(PyObject_Hash(<object>token)) if by_value else identity_hash(token)
+    found = look_up(crowd, table, crowd.index.bits, hash, token, by_value, boxes, &ring)
+    alone[0] = found < 0 or found == <int64_t>ring.youngest - 1
+    return found
+
+
+cdef int64_t crowd_find(Crowd *crowd, PyObject *token, PyObject **boxes, uint64_t serial) except STARVED:
+    cdef Nature nature
+    cdef int64_t found, same
+    cdef bint alone
     if crowd.end >= SPENT - 1:
         return ASK
-    if crowd.index is NULL and crowd.end - crowd.start <= GLANCE:
+    drop_stale(crowd, serial)
+    if crowd.index is NULL:
         found = glance(crowd, token, boxes)
+        if found >= 0 and crowd.end - crowd.start <= GLANCE:
+            return found
+        make_index(crowd, serial)
+        # Who asks with the tokens that it has set goes on so, and who asks with equal ones, too.
+        crowd.index.by_identity = found >= 0
+    nature = nature_of(token)
+    if crowd.index.by_identity or nature != VALUE:
+        found = find_in(crowd, &crowd.index.same, False, token, boxes, &alone)
         if found >= 0:
             return found
-    make_index(crowd, serial)
-    index = crowd.index
-    enter(crowd, &index.same, False, boxes)
-    found = look_up(crowd, &index.same, index.bits, identity_hash(token), token, False, boxes, &ring)
-    if found >= 0:
-        return found
-    nature = nature_of(token)
-    if nature == OWN:
-        return ASK
-    enter(crowd, &index.equal, True, boxes)
-    if index.asks:
-        return ASK
+        if nature == OWN:
+            return ASK
     if nature == IDENTITY:
-        return NOWHERE
-    hash = value_hash(PyObject_Hash(<object>token))
-    return look_up(crowd, &index.equal, index.bits, hash, token, True, boxes, &ring)
+        enter(crowd, &crowd.index.equal, True, boxes)
+        return ASK if crowd.index.asks else NOWHERE
+    found = find_in(crowd, &crowd.index.equal, True, token, boxes, &alone)
+    if not crowd.index.by_identity and (crowd.index.asks or not alone):
+        # The very token goes first.
+        same = find_in(crowd, &crowd.index.same, False, token, boxes, &alone)
+        if same >= 0:
+            return same
+    return ASK if crowd.index.asks else found
