@@ -107,7 +107,7 @@ cdef inline Timer *by_digits(
 
 
 cdef inline bint insert_each(Timer *timers, size_t count) noexcept nogil:
-    """A stable sort of what nearly stands in order; False, with the work half done, if it turns out that it does not."""
+    """A stable sort of what nearly stands in order; False, with the work half done, where it does not."""
     cdef Timer timer
     cdef size_t index, place
     cdef size_t left = MOVES * count
