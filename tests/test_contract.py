@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import random
 import subprocess
 import sys
 import weakref
@@ -369,6 +370,20 @@ def test_container_manners() -> None:
     n.clear()
     n.clear()
     assert n.next_at() is None
+
+
+@pytest.mark.parametrize("count", [49, 64, 80, 100])
+def test_a_few_timers_in_steady_churn_take_few_bytes(count: int) -> None:
+    rng = random.Random(count)
+    n: MultiNotifier[int] = MultiNotifier((rng.random() * 60, number) for number in range(count))
+    held = []
+    for _ in range(2000):
+        now = n.next_at()
+        assert now is not None
+        for token in n.due(now):
+            n.notify_at(now + rng.random() * 60, token)
+        held.append(sys.getsizeof(n) / count)
+    assert sum(held) / len(held) <= 48
 
 
 @pytest.mark.parametrize("size", [0, 1, 3, 100_000])

@@ -13,8 +13,9 @@ Cascading allots all buckets, counted before, and only then moves the timers: wi
 
 from libc.stdint cimport uint32_t
 
+from timers.bits cimport high_bit
 from timers.bucket cimport Timer
-from timers.wheel cimport Slot
+from timers.wheel cimport NARROW, WIDE, Slot
 
 cdef enum:
     # The binary logarithm of the timers that a slot shall have.
@@ -33,3 +34,8 @@ cdef int split_root(Slot *root, Timer *far, size_t *outliers) noexcept nogil
 cdef int put_in_order(Slot *slot) noexcept nogil
 # Make a crowd of a bucket of one deadline.
 cdef int make_crowd(Slot *slot) noexcept nogil
+
+
+cdef inline uint32_t bits_for(size_t count) noexcept nogil:
+    """The binary logarithm of how many slots a wheel shall have for so many timers."""
+    return min(max(<uint32_t>high_bit(count), <uint32_t>(NARROW + ROOMY)) - ROOMY, <uint32_t>WIDE)

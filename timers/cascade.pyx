@@ -3,14 +3,14 @@
 from libc.stdint cimport uint64_t
 from libc.string cimport memcpy, memset
 
-from timers.bits cimport PyMem_Free, high_bit, prefetch_chunk
+from timers.bits cimport PyMem_Free, prefetch_chunk
 from timers.bucket cimport CHUNK, Chunk, bucket_count, is_own, leave_bucket, new_chunk
 from timers.crowd cimport Crowd, new_crowd
 from timers.order cimport difference_of, sort
 from timers.sharing cimport one_chunk
 from timers.slots cimport mark, width_of
 from timers.tokens cimport timers_keep
-from timers.wheel cimport NARROW, WIDE, Wheel, as_bucket, digit_for, new_wheel
+from timers.wheel cimport NARROW, Wheel, as_bucket, digit_for, new_wheel
 
 
 cdef int put_in_order(Slot *slot) noexcept nogil:
@@ -112,8 +112,7 @@ cdef int cascade(Slot *slot, uint32_t limit, Timer *far, size_t *outliers) noexc
     while width and beyond + widths[width] <= allowed:
         beyond += widths[width]
         width -= 1
-    bits = high_bit(count - beyond)
-    bits = min(max(bits, <uint32_t>(NARROW + ROOMY)) - ROOMY, <uint32_t>WIDE)
+    bits = bits_for(count - beyond)
     shift = width - bits if width > bits else 0
     bits = min(min(bits, max(width, <uint32_t>NARROW)), limit)
     # Few slots may reach farther than they need to.

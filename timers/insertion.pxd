@@ -12,7 +12,7 @@ A bucket of FLOOD timers does not wait until something needs its inside: it casc
 what comes later goes straight to the finer slots.
 """
 
-from libc.stdint cimport uint64_t
+from libc.stdint cimport uint32_t, uint64_t
 
 from timers.bits cimport owners_of
 from timers.bucket cimport Chunk
@@ -24,8 +24,9 @@ cdef enum:
 
 # Should the chunk `*ready` move, that becomes NULL, or where it then lies.
 cdef int insert_slowly(Slot *root, uint64_t deadline, size_t word, Chunk **ready) noexcept nogil
-# Put a wheel on top of the root that reaches `deadline` too; and take it off again, while nothing else is in it.
-cdef int crown(Slot *root, uint64_t deadline) noexcept nogil
+# Put a wheel of so many bits on top of the root that reaches `deadline` too; and take it off again, while nothing else
+# is in it.
+cdef int crown(Slot *root, uint64_t deadline, uint32_t bits) noexcept nogil
 cdef void uncrown(Slot *root) noexcept nogil
 
 

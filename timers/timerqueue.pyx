@@ -4,7 +4,7 @@ from libc.string cimport memset
 
 from timers.bits cimport high_bit
 from timers.bucket cimport CHUNK, FEWEST, append, bucket_count, is_own, new_chunk
-from timers.cascade cimport allot, split_root
+from timers.cascade cimport allot, bits_for, split_root
 from timers.crowd cimport SEGMENT
 from timers.expiry cimport BATCH, earliest, highest, read, ripen, take
 from timers.insertion cimport FLOOD, crown, insert_slowly, uncrown
@@ -68,7 +68,7 @@ cdef void relieve(Queue *queue) noexcept nogil:
     while nearer < (heap.count + 1) // 2:
         width += 1
         nearer += widths[width]
-    if crown(&queue.root, base ^ <uint64_t>1 << (width - 1)) < 0:
+    if crown(&queue.root, base ^ <uint64_t>1 << (width - 1), bits_for(queue.count)) < 0:
         return
     top = queue.root
     sort_heap(heap)

@@ -66,8 +66,8 @@ cdef enum:
 
 # An empty wheel that reaches `deadline`; NULL without memory.
 cdef Wheel *new_wheel(uint64_t deadline, uint32_t shift, uint32_t bits) noexcept nogil
-# The same, and reaches, within one of its slots, the given wheel too; `limit` bits at most.
-cdef Wheel *coarser(Wheel *wheel, uint64_t deadline, uint32_t limit) noexcept nogil
+# The same, and reaches, within one of its slots, the given wheel too; `limit` bits at most, and `bits` of slots.
+cdef Wheel *coarser(Wheel *wheel, uint64_t deadline, uint32_t limit, uint32_t bits) noexcept nogil
 # Put a finer wheel into its slot.
 cdef void hang(Wheel *wheel, Slot finer) noexcept nogil
 # Free the wheel in `slot`, its own, if it holds nothing, or nothing but one finer wheel.

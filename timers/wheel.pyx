@@ -18,10 +18,10 @@ cdef Wheel *new_wheel(uint64_t deadline, uint32_t shift, uint32_t bits) noexcept
     return wheel
 
 
-cdef Wheel *coarser(Wheel *wheel, uint64_t deadline, uint32_t limit) noexcept nogil:
+cdef Wheel *coarser(Wheel *wheel, uint64_t deadline, uint32_t limit, uint32_t bits) noexcept nogil:
     cdef uint32_t width = width_of(wheel.base ^ deadline)
-    cdef uint32_t shift = max(reach_of(wheel), width - min(width, <uint32_t>WIDE))
-    return new_wheel(deadline, shift, min(<uint32_t>WIDE, limit - shift))
+    cdef uint32_t shift = max(reach_of(wheel), width - min(width, bits))
+    return new_wheel(deadline, shift, min(bits, limit - shift))
 
 
 cdef void hang(Wheel *wheel, Slot finer) noexcept nogil:
