@@ -375,7 +375,7 @@ def test_container_manners() -> None:
 @pytest.mark.parametrize("count", [49, 64, 80, 100])
 def test_a_few_timers_in_steady_churn_take_few_bytes(count: int) -> None:
     rng = random.Random(count)
-    n: MultiNotifier[int] = MultiNotifier((rng.random() * 60, number) for number in range(count))
+    n: MultiNotifier[int, float] = MultiNotifier((rng.random() * 60, number) for number in range(count))
     held = []
     for _ in range(2000):
         now = n.next_at()
