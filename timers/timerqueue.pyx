@@ -377,6 +377,14 @@ cdef bint next_at_spot(Queue *queue, Spot *spot, size_t *position, size_t *word)
                 return True
             place += 1
         return False
+    chunk = as_bucket(slot)
+    # As most are: one chunk.
+    while chunk.older is NULL and place < chunk.count:
+        if chunk.timers[place].deadline == spot.deadline:
+            position[0] = place
+            word[0] = chunk.timers[place].word
+            return True
+        place += 1
     while place < bucket_count(as_bucket(slot)):
         chunk = as_bucket(slot)
         while chunk.before > place:
