@@ -9,13 +9,20 @@ from cpython.ref cimport Py_DECREF, Py_INCREF
 from cpython.tuple cimport PyTuple_New
 from libc.stdint cimport uint32_t
 
-from timers.boxes cimport PyTupleObject, are_spent, check_boxes, copy_boxes, empty_boxes, make_room, put_in_box
+from timers.bits cimport prefetch
+from timers.boxes cimport (
+    PyListObject, PyTupleObject, are_spent, check_boxes, copy_boxes, empty_boxes, make_room, put_in_box,
+)
 from timers.bucket cimport Timer
 from timers.keys cimport check_keys, has_key
 from timers.timerqueue cimport check_queue, clear_queue, copy_queue, init_queue, read_queue, take_back
 from timers.times cimport FLOAT, INT, NAIVE, turn_to_float, write_time
 
 import_datetime()
+
+cdef enum:
+    # Tokens lie anywhere in memory: so far ahead they are asked for.
+    AHEAD = 8
 
 
 # What a finaliser sees of a cycle that goes is whole: the list of the boxes is all that must be cleared.
@@ -97,6 +104,8 @@ cdef int add_many(TimerSet self, const uint64_t *deadlines, list tokens, uint8_t
             make_boxes(self, count_boxed(tokens, keepings))
         # From here on no foreign code runs.
         while done < count:
+            if done + AHEAD < count:
+                prefetch((<PyListObject *>tokens).ob_item[done + AHEAD])
             add_as(
                 self, deadlines[done], kind, tokens[done], "ats",
                 IN_TREE if keepings is NULL else <Keeping>keepings[done],
@@ -117,7 +126,12 @@ cdef int add_many(TimerSet self, const uint64_t *deadlines, list tokens, uint8_t
 
 
 cdef bint are_plain(list tokens) noexcept:
-    for token in tokens:
+    cdef Py_ssize_t count = PyList_GET_SIZE(tokens)
+    cdef Py_ssize_t index
+    for index in range(count):
+        if index + AHEAD < count:
+            prefetch((<PyListObject *>tokens).ob_item[index + AHEAD])
+        token = tokens[index]
         if type(token) is not str and keeping_of(token) != IN_TREE:
             return False
     return True
