@@ -48,7 +48,7 @@ cdef struct Index:
     bint by_identity    # the first search found the very token
     bint asks           # of those that `equal` has seen some must be asked
     Table same          # by identity
-    Table equal         # by value: made when a token is not found by identity
+    Table equal         # by value
 
 cdef struct Crowd:
     uint64_t deadline

@@ -263,6 +263,7 @@ cdef int64_t find_in(
     """The oldest position of a key, or NOWHERE; `alone`: no other position has the same."""
     cdef Ring *ring
     cdef int64_t found
+    cdef uint32_t hash
     enter(crowd, table, by_value, boxes)
     hash = value_hash(PyObject_Hash(<object>token)) if by_value else identity_hash(token)
     found = look_up(crowd, table, crowd.index.bits, hash, token, by_value, boxes, &ring)
