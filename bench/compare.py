@@ -25,7 +25,6 @@ SNAPSHOT_SIZES = (2, 1000, 100_000, 1_000_000)
 SNAPSHOT_OF = ("MultiNotifier", "heapq")
 FIRST = ("MultiNotifier", "heapq")
 MEMORY_SIZE = 1_000_000
-# With the installation, two minutes.
 SECONDS = 85
 ROUNDS = 5
 # At a small size a round repeats its work until it has done so many operations: once would measure cold caches.
@@ -224,19 +223,16 @@ class Runner:
             self.step(f"preparing {count:,} timers")
             prepare(count)
         # Whatever the time is enough for: first what most want to know.
-        first = {name: measures[name] for name in measures if name in FIRST}
-        for turn in range(self.rounds):
-            for most_wanted in (True, False) if turn == 0 else (False,):
-                for count in sizes:
-                    if count in SIZES:
-                        chosen = first if most_wanted else measures
-                        done = first if turn == 0 and not most_wanted else {}
-                        able = {name: each for name, each in chosen.items() if suits(name, count) and name not in done}
-                        self.round(operations, count, able)
-                    if count in SNAPSHOT_SIZES and most_wanted:
-                        self.round(snapshots, count, {name: partial(measure_snapshot, name) for name in SNAPSHOT_OF})
-                    if count in everyday.SIZES and not (turn == 0 and not most_wanted):
-                        self.round(often, count, everyday.measures())
+        first = {name: measure for name, measure in measures.items() if name in FIRST}
+        rest = {name: measure for name, measure in measures.items() if name not in FIRST}
+        for turn, chosen in enumerate([first, rest, *[measures] * (self.rounds - 1)]):
+            for count in sizes:
+                if count in SIZES:
+                    self.round(operations, count, {name: each for name, each in chosen.items() if suits(name, count)})
+                if count in SNAPSHOT_SIZES and turn == 0:
+                    self.round(snapshots, count, {name: partial(measure_snapshot, name) for name in SNAPSHOT_OF})
+                if count in everyday.SIZES and chosen is not rest:
+                    self.round(often, count, everyday.measures())
         self.skipped = list(dict.fromkeys(self.skipped))
         self.skipped += [f"{name} above {most:,} timers: quadratic" for name, most in MOST.items()]
         self.skipped += [f"{name}, churn above {most:,} timers: quadratic" for name, most in MOST_CHURN.items()]
