@@ -117,6 +117,30 @@ def test_a_copy_or_search_inside_a_search(shared: bool) -> None:
                 assert len(twin) == 2 * size
 
 
+@pytest.mark.parametrize("kind", ["keys", "timers"])
+@pytest.mark.parametrize("copier", ["copy.copy", "copy.deepcopy"])
+def test_a_copy_into_which_more_comes(kind: str, copier: str) -> None:
+    """The list of what is copied moves in memory while that of the copy is made."""
+    survives(f"""
+        import copy, gc
+        from tests.interruptions import collecting, once
+        from timers import Deadlines, MultiNotifier
+
+        for run in range(8):
+            tokens = [object() for _ in range(9000)]
+            pairs, times = [(token, 2.0) for token in tokens], [2.0] * 9000
+            if {kind!r} == "keys":
+                n, more = Deadlines(pairs[:3000]), lambda: n.update(pairs)
+            else:
+                n, more = MultiNotifier(zip(times, tokens[:3000])), lambda: n.notify_many(times[3000:], tokens[3000:])
+            with collecting(once(more, run)):
+                twin = {copier}(n)
+            n._check()
+            twin._check()
+            assert len(twin) in (3000, 9000)
+    """)
+
+
 # ---- what a call holds
 
 
@@ -206,6 +230,13 @@ def test_no_attribute_is_borrowed_across_a_call() -> None:
     assert _borrowed(faulty)
     for path in GENERATED:
         assert not _borrowed(path.read_text()), path
+
+
+@pytest.mark.skipif(not GENERATED, reason="there is no generated C beside the tests")
+def test_no_list_is_sliced() -> None:
+    """Where its items lie is looked up before the new list is made, which may let in code that moves them."""
+    for path in GENERATED:
+        assert not re.search(r"= __Pyx_PyList_GetSlice\(", path.read_text()), path
 
 
 # ---- what next_at() caches

@@ -254,13 +254,14 @@ cdef Boxes copy_boxes(Boxes boxes):
     cdef list blocks
     cdef list fresh = []
     cdef uint32_t number, loose
+    for number in range(boxes.count):
+        prefetch(block_at(boxes, number))
     for _ in range(ATTEMPTS):
         twin = Boxes.__new__(Boxes)
         twin.keyed = boxes.keyed
-        blocks = boxes.blocks
-        for number in range(<uint32_t>PyList_GET_SIZE(blocks)):
-            prefetch((<PyListObject *>blocks).ob_item[number])
-        blocks = blocks[:]
+        # Not a slice: the list that it makes may let in foreign code between the look at the blocks and their copying.
+        blocks = []
+        blocks.extend(boxes.blocks)
         loose = loose_rows(boxes)
         while len(fresh) < <Py_ssize_t>loose:
             fresh.append(new_block())
@@ -332,12 +333,23 @@ cdef size_t boxes_memory(Boxes boxes) except 0:
     return size
 
 
+cdef size_t ready_blocks(Boxes boxes, uint32_t number, size_t most) except? 0:
+    """How many blocks a stack has, or more than `most`."""
+    cdef size_t stacked = 0
+    while number and stacked <= most:
+        assert boxes.rows[number].used != FULL, "ready: a stack has a block without a free box"
+        stacked += 1
+        number = boxes.rows[number].next
+    return stacked
+
+
 cdef int check_boxes(Boxes boxes) except -1:
+    """No object is made in there: foreign code could come in, and change what was half compared."""
     cdef list blocks = boxes.blocks
     cdef size_t used = 0
     cdef size_t loose = 0
     cdef size_t ready = 0
-    cdef size_t stacked = 0
+    cdef size_t stacked
     cdef size_t spare = 0
     cdef uint32_t number
     cdef int place
@@ -353,11 +365,7 @@ cdef int check_boxes(Boxes boxes) except -1:
             ready += free_boxes(row.used)
             for place in range(BLOCK):
                 assert row.used >> place & 1 or (<tuple>blocks[number])[place] is None, "bare: a free box holds a token"
-    for number in (boxes.open, boxes.shared):
-        while number and stacked <= spare:
-            assert boxes.rows[number].used != FULL, "ready: a stack has a block without a free box"
-            stacked += 1
-            number = boxes.rows[number].next
-    assert (used, loose) == (boxes.used, boxes.loose), "boxes: more or fewer are in use than they say"
+    stacked = ready_blocks(boxes, boxes.open, spare) + ready_blocks(boxes, boxes.shared, spare)
+    assert used == boxes.used and loose == boxes.loose, "boxes: more or fewer are in use than they say"
     assert ready == boxes.ready and stacked == spare, "ready: more or fewer boxes are free than they say"
     return 0

@@ -50,6 +50,7 @@ RUN = 20_000
 # The dict is sorted at every question.
 KEY_RUN = 4000
 Arguments = argparse.Namespace
+BUILDS: dict[str, type[Build]] = {"plain": Build, "low": Low, "sanitized": Sanitized}
 
 
 def say(*words: object) -> None:
@@ -283,6 +284,15 @@ def race(arguments: Arguments) -> bool:
 # ---- tools that build
 
 
+def elsewhere(arguments: Arguments, words: list[str]) -> bool:
+    """The same, in a build of another kind."""
+    same = (*words, "--seed", str(arguments.seed), "--build", "plain")
+    with fresh(BUILDS[arguments.build]) as build:
+        build.make()
+        say(build.run("-m", "tests.proof", *same, patience=10**5).strip())
+    return True
+
+
 def sanitize(arguments: Arguments) -> bool:
     """The suite, random operations and calls inside calls, under the address and undefined-behaviour sanitizers."""
     started = time.monotonic()
@@ -411,6 +421,7 @@ def run(words: list[str] | None = None) -> bool:
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--seed", type=int, default=random.randrange(10**6), help="repeats a run; random if not given")
     common.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="parallel processes")
+    common.add_argument("--build", choices=BUILDS, default="plain", help="with low thresholds, or with sanitizers")
     tools = parser.add_subparsers(dest="tool", required=True, metavar="TOOL")
 
     def add(name: str, help: str, count: int | None = None) -> argparse.ArgumentParser:
@@ -464,6 +475,8 @@ def run(words: list[str] | None = None) -> bool:
     arguments = parser.parse_args(words)
     say(f"{arguments.tool}, seed {arguments.seed}")
     try:
+        if arguments.build != "plain":
+            return elsewhere(arguments, sys.argv[1:] if words is None else words)
         return TOOLS[arguments.tool](arguments)
     except Failed as failed:
         say(str(failed))

@@ -134,7 +134,7 @@ class Low(Quick):
     LOWER: ClassVar = {
         "bits.pxd": {"MOST_OWNERS": 3},
         "bucket.pxd": {"CHUNK": 7},
-        "order.pxd": {"FEW": 5},
+        "order.pxd": {"FEW": 5, "MOVES": 1},
         "overflow.pxd": {"LIMIT": 8},
         "crowd.pxd": {"SEGMENT": 5},
         "wheel.pxd": {"NARROW": 1, "WIDE": 4},
@@ -143,6 +143,7 @@ class Low(Quick):
         "expiry.pxd": {"BATCH": 30},
         "removal.pxd": {"CALM": 4},
         "crowd.pyx": {"SPARSE": 3},
+        "index.pyx": {"BATCH": 3, "GLANCE": 4},
         "keys.pxd": {"PAGE_BITS": 1, "SHELF_BITS": 1},
         "keys.pyx": {"LEAST": 2},
         "state.pyx": {"MANY": 2},

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import copy
+import functools
 import pickle
 import sys
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone, tzinfo
+from operator import itemgetter
 from typing import Any, Callable, Union
 
 from tests.clocks import TODAY, UTC
@@ -19,21 +21,43 @@ NOBODY = "nobody"
 MISSING = "no such key"
 
 Pair = tuple[int, Any]
-# Times are numbers here: of microseconds from TODAY, and two beyond the calendar.
+# Times are numbers here: of microseconds from TODAY where the notifier has datetimes, and two beyond the calendar.
 FAR = 10**18
 
 
-def moment(number: int, zone: tzinfo = UTC) -> datetime:
-    if abs(number) == FAR:
-        return AFTER if number > 0 else BEFORE
-    at = TODAY + number * MICROSECOND
-    return at if zone is UTC else at.replace(tzinfo=zone)
+class Calendar:
+    """Times as datetimes, of a zone."""
+
+    def __init__(self, zone: tzinfo = UTC) -> None:
+        self.zone, self.hooks = zone, zone is not UTC
+
+    def moment(self, number: int) -> datetime:
+        if abs(number) == FAR:
+            return AFTER if number > 0 else BEFORE
+        at = TODAY + number * MICROSECOND
+        return at.replace(tzinfo=self.zone) if self.hooks else at
+
+    def number(self, at: datetime | None) -> int | None:
+        return None if at is None else number_of(at)
 
 
-def number_of(at: datetime | None) -> int | None:
-    if at is None:
-        return None
+@functools.lru_cache(maxsize=10_000)
+def number_of(at: datetime) -> int:
     return FAR if at == AFTER else -FAR if at == BEFORE else (at - TODAY) // MICROSECOND
+
+
+class Count:
+    """Times as `int` or `float`, which equal the numbers that they are made of."""
+
+    def __init__(self, kind: type, hooks: bool = False) -> None:
+        self.moment, self.hooks = kind, hooks
+
+    @staticmethod
+    def number(at: Any) -> Any:
+        return at
+
+
+Clock = Union[Calendar, Count]
 
 
 class Plain:
@@ -43,7 +67,7 @@ class Plain:
         self.pairs = pairs
 
     def items(self) -> list[Pair]:
-        return sorted(self.pairs, key=lambda pair: pair[0])
+        return sorted(self.pairs, key=itemgetter(0))
 
     def apply(self, name: str, at: int, token: Any, limit: int | None, more: list[Pair]) -> Any:
         return getattr(self, name)(at, token, limit, more)
@@ -64,7 +88,10 @@ class Plain:
         return taken
 
     def find(self, at: int, token: Any) -> int | None:
-        return next((place for place, pair in enumerate(self.pairs) if pair[0] == at and pair[1] == token), None)
+        for place, pair in enumerate(self.pairs):
+            if pair[0] == at and pair[1] == token:
+                return place
+        return None
 
     def contains(self, at: int, token: Any, limit: int | None, more: list[Pair]) -> Any:
         return self.find(at, token) is not None
@@ -112,7 +139,8 @@ class PlainKeys(Plain):
         self.pairs.append((at, key if place is None else self.pairs.pop(place)[1]))
 
     def place_of(self, key: Any) -> int | None:
-        return next((place for place, pair in enumerate(self.pairs) if pair[1] == key), None)
+        keys = [pair[1] for pair in self.pairs]
+        return keys.index(key) if key in keys else None
 
     def set(self, at: int, token: Any, limit: int | None, more: list[Pair]) -> Any:
         self.put(more[0][0], token)
@@ -203,8 +231,8 @@ def iterate(values: list[Any]) -> Iterator[Any]:
         yield value
 
 
-def pairs_of(items: Any) -> list[Pair]:
-    return [(number_of(at), token) for at, token in items]  # type: ignore[misc]
+def pairs_of(items: Any, clock: Clock) -> list[Pair]:
+    return list(items) if isinstance(clock, Count) else [(clock.number(at), token) for at, token in items]  # type: ignore[misc]
 
 
 def frozen(n: Any) -> Any:
@@ -221,37 +249,37 @@ COPIES: dict[str, Callable[[Any], Any]] = {
 }
 
 
-def call(n: Any, name: str, at: int, token: Any, limit: int | None, more: list[Pair], zone: tzinfo) -> Any:
-    """The same on a notifier; `zone` hooks in where a time is read."""
-    when = moment(at, zone)
-    count: Union[int, Index, None] = limit if zone is UTC or limit is None else Index(limit)
+def call(n: Any, name: str, at: int, token: Any, limit: int | None, more: list[Pair], clock: Clock) -> Any:
+    """The same on a notifier; a clock that `hooks` does so where arguments are read."""
+    when, moment = clock.moment(at), clock.moment
+    count: Union[int, Index, None] = Index(limit) if clock.hooks and limit is not None else limit
     if name == "notify_at":
         return n.notify_at(when, more[0][1])
     if name == "notify_many":
-        ats, tokens = [moment(at, zone) for at, _ in more], [token for _, token in more]
-        return n.notify_many(ats, tokens) if zone is UTC else n.notify_many(iterate(ats), iterate(tokens))
+        ats, tokens = [moment(at) for at, _ in more], [token for _, token in more]
+        return n.notify_many(iterate(ats), iterate(tokens)) if clock.hooks else n.notify_many(ats, tokens)
     if name == "due":
         return n.due(when, count)
     if name == "due_items":
-        return pairs_of(n.due_items(when, count))
+        return pairs_of(n.due_items(when, count), clock)
     if name == "contains":
         return (when, token) in n
     if name == "cancel":
         return n.cancel(when, token)
     if name == "reschedule":
-        return n.reschedule(when, token, moment(more[0][0], zone))
+        return n.reschedule(when, token, moment(more[0][0]))
     if name == "next_at":
-        return number_of(n.next_at())
+        return clock.number(n.next_at())
     if name == "clear":
         return n.clear()
     if name == "renew":
         return n.__init__([(moment(at), token) for at, token in more])
     if name == "iterate":
-        return pairs_of(n)
+        return pairs_of(n, clock)
     if name in COPIES:
         twin = COPIES[name](n)
         twin._check()
-        return pairs_of(twin)
+        return pairs_of(twin, clock)
     if name == "size":
         assert sys.getsizeof(n) > 0
         return None
@@ -262,50 +290,50 @@ def call(n: Any, name: str, at: int, token: Any, limit: int | None, more: list[P
 
 
 def call_keys(
-    d: Deadlines[Any, Any], name: str, at: int, token: Any, limit: int | None, more: list[Pair], zone: tzinfo
+    d: Deadlines[Any, Any], name: str, at: int, token: Any, limit: int | None, more: list[Pair], clock: Clock
 ) -> Any:
     """The same on `Deadlines`, which answer each pair the other way round."""
-    when = moment(at, zone)
-    count: Union[int, Index, None] = limit if zone is UTC or limit is None else Index(limit)
+    when, moment = clock.moment(at), clock.moment
+    count: Union[int, Index, None] = Index(limit) if clock.hooks and limit is not None else limit
     try:
         if name == "set":
-            d[token] = moment(more[0][0], zone)
+            d[token] = moment(more[0][0])
             return None
         if name == "add":
             d[more[0][1]] = when
             return None
         if name == "update":
-            pairs = [(token, moment(at, zone)) for at, token in more]
-            return d.update(pairs if zone is UTC else iterate(pairs))
+            pairs = [(token, moment(at)) for at, token in more]
+            return d.update(iterate(pairs) if clock.hooks else pairs)
         if name == "delete":
             del d[token]
             return None
         if name == "pop":
-            return number_of(d.pop(token))
+            return clock.number(d.pop(token))
         if name == "get":
-            return number_of(d.get(token))
+            return clock.number(d.get(token))
         if name == "contains":
             return token in d
         if name == "setdefault":
-            return number_of(d.setdefault(token, moment(more[0][0], zone)))
+            return clock.number(d.setdefault(token, moment(more[0][0])))
         if name == "popitem":
-            return turned([d.popitem()])[0]
+            return turned([d.popitem()], clock)[0]
         if name == "peekitem":
-            return turned([d.peekitem()])[0]
+            return turned([d.peekitem()], clock)[0]
         if name == "due_items":
-            return turned(d.due_items(when, count))
+            return turned(d.due_items(when, count), clock)
     except KeyError:
         return MISSING
     if name == "iterate":
-        return turned(d.items())
+        return turned(d.items(), clock)
     if name in COPIES:
         twin = COPIES[name](d)
         twin._check()
-        return turned(twin.items())
+        return turned(twin.items(), clock)
     if name == "renew":
         return d.__init__([(token, moment(at)) for at, token in more])  # type: ignore[misc]
-    return call(d, name, at, token, limit, more, zone)
+    return call(d, name, at, token, limit, more, clock)
 
 
-def turned(items: Any) -> list[Pair]:
-    return pairs_of((at, key) for key, at in items)
+def turned(items: Any, clock: Clock) -> list[Pair]:
+    return pairs_of([(at, key) for key, at in items], clock)
