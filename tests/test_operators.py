@@ -382,7 +382,7 @@ def test_answers_are_refused(module: Any, answer: Any, method: str) -> None:
 
 
 @both
-@pytest.mark.parametrize("built", [object(), logic, Counting(None), None, 5], ids=repr)
+@pytest.mark.parametrize("built", [object(), logic, Counting(None), None, 5], ids=lambda built: type(built).__name__)
 def test_logics_of_a_wrong_class_are_refused(module: Any, built: Any) -> None:
     messages = failure(module, lambda state: built)
     assert "TypeError" in messages[-1] and "StatefulBatchLogic" in messages[-1]
@@ -392,6 +392,9 @@ def test_logics_of_a_wrong_class_are_refused(module: Any, built: Any) -> None:
 
 class Always(tzinfo):
     """Equal to every other, and so to UTC."""
+
+    def __repr__(self) -> str:
+        return "Always()"
 
     def utcoffset(self, at: Optional[datetime], /) -> timedelta:
         return timedelta(0)

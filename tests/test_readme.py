@@ -28,5 +28,5 @@ def test_docstrings() -> None:
 
 def test_commands_stand_on_the_first_screen() -> None:
     screen = "\n".join(README.read_text().splitlines()[:40])
-    for module in ("pytest", "bench"):
+    for module in ("pytest -n auto", "bench"):
         assert len(re.findall(rf"^python3 -m venv \.venv && .*/python -m {module}$", screen, re.M)) == 1
