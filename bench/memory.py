@@ -6,6 +6,7 @@ Datetimes are made as they are needed and held by nobody but the queue; tokens e
 
 from __future__ import annotations
 
+import copy
 import gc
 import json
 import os
@@ -98,7 +99,26 @@ def reschedules(name: str, count: int, rounds: str) -> dict[str, float]:
     return {"growth": resident() - before}
 
 
-JOBS = {job.__name__: job for job in (timers, notifiers, reschedules)}
+def copies(name: str, count: int, number: str) -> dict[str, float]:
+    """So many copies of `count` timers, each with a hundredth changed: what they add, beside the bytes of the first."""
+    rng = random.Random(1)
+    tokens = [str(each) for each in range(count)]
+    ats = [START + timedelta(microseconds=rng.randrange(MINUTE)) for _ in range(count)]
+    before = resident()
+    queue: Any = CONTENDERS[name]()
+    for at, token in zip(ats, tokens):
+        queue.notify_at(at, token)
+    steady = resident() - before
+    twins, before = [], resident()
+    for _ in range(int(number)):
+        twin = copy.deepcopy(queue)
+        for each in rng.sample(range(count), count // 100):
+            twin.reschedule(ats[each], tokens[each], START + timedelta(microseconds=rng.randrange(MINUTE)))
+        twins.append(twin)
+    return {"steady": steady, "growth": resident() - before}
+
+
+JOBS = {job.__name__: job for job in (timers, notifiers, reschedules, copies)}
 
 
 def in_process(job: str, name: str, count: int, argument: object) -> dict[str, float]:

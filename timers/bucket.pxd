@@ -18,7 +18,9 @@ Invariants (invariants.pyx verifies each by name):
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memmove
 
-from timers.bits cimport PyMem_Free, PyMem_Malloc, PyMem_Realloc, join_owners, leave_owner, owners_of, prefetch_chunk
+from timers.bits cimport (
+    PyMem_Free, PyMem_Malloc, PyMem_Realloc, join_owners, leave_owner, owners_of, prefetch, prefetch_chunk,
+)
 from timers.tokens cimport timers_drop, timers_keep
 
 cdef enum:
@@ -80,8 +82,16 @@ cdef inline Chunk *new_chunk(Chunk *older, uint32_t capacity) noexcept nogil:
     return chunk
 
 
+cdef inline void prefetch_tokens(const Timer *timers, size_t count) noexcept nogil:
+    """Tokens lie anywhere: their counts of references are asked for before the first is raised."""
+    cdef size_t index
+    for index in range(count):
+        prefetch(<void *>timers[index].word)
+
+
 cdef inline void keep_all(Timer *timers, size_t count) noexcept nogil:
     cdef size_t index
+    prefetch_tokens(timers, count)
     for index in range(count):
         timers_keep(timers[index].word)
 

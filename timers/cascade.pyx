@@ -4,7 +4,7 @@ from libc.stdint cimport uint64_t
 from libc.string cimport memcpy, memset
 
 from timers.bits cimport PyMem_Free, prefetch_chunk
-from timers.bucket cimport CHUNK, Chunk, bucket_count, is_own, leave_bucket, new_chunk
+from timers.bucket cimport CHUNK, Chunk, bucket_count, is_own, leave_bucket, new_chunk, prefetch_tokens
 from timers.crowd cimport Crowd, new_crowd
 from timers.order cimport difference_of, sort
 from timers.sharing cimport one_chunk
@@ -146,6 +146,8 @@ cdef int cascade(Slot *slot, uint32_t limit, Timer *far, size_t *outliers) noexc
         own = own and is_own(chunk)
         older = chunk.older
         prefetch_chunk(older)
+        if not own:
+            prefetch_tokens(chunk.timers, chunk.count)
         for index in range(chunk.count - 1, -1, -1):
             digit = digit_for(wheel, chunk.timers[index].deadline)
             if not own:

@@ -4,11 +4,24 @@ A group is a generator of rows and measures all that it compares in one run. Fig
 Python loop over prebuilt datetimes in UTC and string tokens included; a row is the ratio of two, round by round.
 """
 
-from bench.bars import bulk, cancelling, clients, deadlines, onebyone, outliers, resident, rows, snapshots, speed, ties
+from bench.bars import (
+    bulk,
+    cancelling,
+    clients,
+    deadlines,
+    onebyone,
+    outliers,
+    resident,
+    rows,
+    sharing,
+    snapshots,
+    speed,
+    ties,
+)
 from bench.bars.rows import Row, measure
 
 # In the order of a table: that of the modules, not that in which they import each other.
-MODULES = (speed, onebyone, outliers, resident, snapshots, bulk, cancelling, ties, deadlines, clients)
+MODULES = (speed, onebyone, outliers, resident, snapshots, sharing, bulk, cancelling, ties, deadlines, clients)
 GROUPS = {
     name: group for module in MODULES for name, group in rows.GROUPS.items() if group.__module__ == module.__name__
 }

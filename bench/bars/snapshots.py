@@ -5,8 +5,6 @@ from __future__ import annotations
 import copy
 import heapq
 import pickle
-import statistics
-import time
 from collections.abc import Iterator
 from datetime import timedelta
 from functools import partial
@@ -79,51 +77,6 @@ def deepcopy(run: Run) -> Iterator[Row]:
     figures = run.brief({"": mutable})
     work = "deepcopy, 100 k timers, list tokens"
     yield run.within(work, 1.1, figures["ours"], "a plain list of the same tokens", figures["list"])
-
-
-@group
-def first_write(run: Run) -> Iterator[Row]:
-    """The first change of a notifier whose snapshot is alive, and of one whose snapshot is gone."""
-    timers = DENSE.timers(MILLION)
-    writes: dict[str, Callable[[MultiNotifier[Any]], Any]] = {
-        "notify_at": lambda queue: queue.notify_at(LATE, "late"),
-        "due": lambda queue: queue.due(START + timedelta(milliseconds=1)),
-        "cancel": lambda queue: queue.cancel(timers.ats[500], timers.tokens[500]),
-    }
-
-    def alive(write: Callable[[MultiNotifier[Any]], Any]) -> dict[str, float]:
-        queue = notifier_of(timers, timers.tokens)
-        snapshot = copy.deepcopy(queue)
-        first, _ = nanoseconds(MILLION, write, queue)
-        second, _ = nanoseconds(MILLION, queue.notify_at, LATE, "later")
-        loops.check([snapshot.due(timers.last)], timers.expected, "first write: the snapshot")
-        return {"first": first, "second": second}
-
-    def gone() -> dict[str, float]:
-        queue = notifier_of(timers, timers.tokens)
-
-        def write() -> float:
-            # Too short for the clock of the thread. The median of many forgets what disturbed a few.
-            start = time.perf_counter()
-            queue.notify_at(LATE, "late")
-            return (time.perf_counter() - start) * 1e9
-
-        def write_after_snapshot() -> float:
-            copy.deepcopy(queue)
-            return write()
-
-        return {
-            "plain": statistics.median(write() for _ in range(501)),
-            "after": statistics.median(write_after_snapshot() for _ in range(501)),
-        }
-
-    figures = run.interleave({**{name: partial(alive, write) for name, write in writes.items()}, "gone": gone})
-    for name in writes:
-        work = f"first write ({name}) while a snapshot lives, 1 M"
-        yield run.at_most(work, 25, "ns a timer", figures[f"{name} first"])
-    yield run.at_most("second write, 1 M", 0.1, "ns a timer", figures["notify_at second"])
-    work = "first write when the snapshot is gone, 1 M"
-    yield run.within(work, 2, figures["gone after"], "a write without a snapshot", figures["gone plain"])
 
 
 @group
