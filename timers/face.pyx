@@ -86,9 +86,10 @@ cdef class Face(TimerSet):
         """Remove and return, in a new list, the tokens of all timers with `at <= now`, or the earliest `limit` of them.
 
         Of `Deadlines`, the keys. In the order of `at`, equal ones in that of their insertion. Amortised O(1) for each,
-        whatever time has passed.
-        A timer set while the list is being handled comes with a later call. TypeError if `now` is no time or of
-        another kind than the pending ones, ValueError for a negative `limit`.
+        whatever time has passed. Nanoseconds of `now` beyond whole microseconds are dropped, so that none is early.
+        A timer set while the list is being handled comes with a later call; where a handler may raise, `limit=1` takes
+        no timer that is not handled. TypeError if `now` is no time or of another kind than the pending ones,
+        ValueError for a negative `limit`.
 
         >>> from datetime import datetime
         >>> from timers import MultiNotifier

@@ -125,14 +125,14 @@ def epochs(run: Run) -> Iterator[Row]:
 
     def task(make: Callable[[Timers, list[Any]], Any], take: Callable[[Any], Any]) -> dict[str, float]:
         queue = make(timers, timers.tokens)
-        longest, count, snapshot = 0.0, 0, None
+        longest, count, kept = 0.0, 0, [None]
         start = time.thread_time()
         for batch, now in zip(batches, clock):
             began = time.perf_counter()
             fresh = take(queue)
             longest = max(longest, time.perf_counter() - began)
             # The one before goes here.
-            snapshot = fresh
+            kept[0] = fresh
             loops.each(queue.notify_at, batch)
             count += len(queue.due(now))
         taken = (time.thread_time() - start) * 1e9

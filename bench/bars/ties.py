@@ -5,13 +5,13 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from functools import partial
 from heapq import heappush
 from typing import Any, Callable
 
 from bench import loops, workloads
-from bench.bars.rows import MILLION, Row, Run, group
+from bench.bars.rows import MILLION, Row, Run, Skipped, group
 from bench.contenders import LazyHeap
 from bench.measure import Task, nanoseconds
 from bench.workloads import DISTINCT, MINUTE, START
@@ -218,3 +218,37 @@ def ties_idle(run: Run) -> Iterator[Row]:
         )
         work = f"idle timeout in whole seconds, {clients:,} clients"
         yield run.faster(work, 3, figures["wheel"], "heapq with lazy deletion", figures["lazy"])
+
+
+@group
+def ties_operators(run: Run) -> Iterator[Row]:
+    """Events that move the timers of the keys of one shard, from one of two instants to the other, or anywhere."""
+    try:
+        from bench.shards import armed, events
+    except ImportError as error:
+        raise Skipped(str(error)) from None
+
+    def task(ats: dict[str, datetime], moves: list[tuple[str, datetime]]) -> dict[str, float]:
+        shard = armed(ats)
+        each, soonest = nanoseconds(len(moves), events, shard, moves)
+        if soonest != min({**ats, **dict(moves)}.values()):
+            raise SystemExit("operators: a shard asks for another time than the soonest of its keys")
+        return {"": each}
+
+    tomorrow = (datetime.now(timezone.utc) + timedelta(days=1)).replace(microsecond=0)
+    hour = timedelta(hours=1)
+    for count in (10_000, 50_000):
+        rng = random.Random(13)
+        keys = [f"key {number}" for number in range(count)]
+        moved = rng.sample(keys, ASKED // 4)
+        alike = [(key, tomorrow + hour) for key in moved]
+        apart = [(key, tomorrow + rng.randrange(hour // MICROSECOND) * MICROSECOND) for key in moved]
+        tasks: dict[str, Task] = {
+            "alike": partial(task, dict.fromkeys(keys, tomorrow), alike),
+            "apart": partial(
+                task, {key: tomorrow + rng.randrange(hour // MICROSECOND) * MICROSECOND for key in keys}, apart
+            ),
+        }
+        figures = run.brief(tasks)
+        work = f"an event that moves one of {count:,} timers of a shard, all at one instant"
+        yield run.within(work, 1.5, figures["alike"], "at times of their own", figures["apart"])

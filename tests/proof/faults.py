@@ -194,6 +194,27 @@ FAULTS = [
         "",
     ),
     Fault(
+        "nested",
+        "a call that does not see that what it ripened has moved",
+        "timers/due.pyx",
+        "        if self.version != version or self.queue.moves != moves:\n            taken = None",
+        "        if self.version != version:\n            taken = None",
+        Quick,
+        _tool("from tests.proof.nested import *; [check(seed, 200) for seed in range(50, 150)]"),
+        "",
+    ),
+    Fault(
+        "nested",
+        "an unfilled list that is kept while a call begins again",
+        "timers/due.pyx",
+        "        hidden = FREE_THREADED or not ready\n        if hidden:\n            PyObject_GC_UnTrack(<PyObject *>taken)\n"
+        "        if self.version != version or self.queue.moves != moves:\n            taken = None\n",
+        "        hidden = False\n        if self.version != version or self.queue.moves != moves:\n",
+        Quick,
+        _tool("from tests.proof.nested import *; [check(seed, 200) for seed in range(50)]"),
+        "the collector sees",
+    ),
+    Fault(
         "leaks",
         "a reference that is never given back",
         "timers/timerset.pxd",

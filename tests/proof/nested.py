@@ -94,7 +94,7 @@ class Stage:
             # What lies far away makes the others lie in a slot of their own.
             self.pairs += [(10**12 + number * 10**10, f"far {number}") for number in range(60)]
         self.notifier = self.made()
-        self.twin = copy.copy(self.notifier) if rng.random() < 0.2 else None
+        self.twin: Any = copy.copy(self.notifier) if rng.random() < 0.3 else None
         self.given = self.Model(self.pairs).items()
 
     def made(self) -> Any:
@@ -208,6 +208,8 @@ def step(stage: Stage, look: bool = True) -> None:
     everywhere = rng.random() < 0.8
     clock = stage.disturbed() if rng.random() < 0.3 and abs(ours[0]) < FAR else stage.clock
     wanted, runs, busy = rng.choice((1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 5, 6, 7, 9, 11, MOST_RUNS)), 0, False
+    # On the notifier itself, or on one with which it shares.
+    apart = stage.twin is not None and rng.random() < 0.4
     inside: list[Any] = []
     holes: list[Any] = []
 
@@ -224,7 +226,7 @@ def step(stage: Stage, look: bool = True) -> None:
         runs += 1
         try:
             if runs == wanted:
-                inside.append(stage.call(n, inner, *theirs, stage.clock))
+                inside.append(stage.call(stage.twin if apart else n, inner, *theirs, stage.clock))
         finally:
             busy = False
             gc.enable()
@@ -242,6 +244,13 @@ def step(stage: Stage, look: bool = True) -> None:
     what = f"{type(n).__name__}: {outer}{ours[:3]} with {inner}{theirs[:3]} inside, of {len(before)} timers"
     assert not holes, f"{what}: the collector sees {holes}"
     n._check()
+    if apart and inside:
+        # Nor did either notice the other.
+        plain = stage.Model(stage.given)
+        asked = plain.apply(inner, *theirs)
+        assert inside.pop() == asked, f"{what} of its twin: not {asked!r:.200}"
+        stage.given = plain.items()
+        stage.twin._check()
     left = stage.read(n)
     for order in ([0, 1], [1, 0]) if inside else ([0],):
         plain = stage.Model(list(before))
