@@ -71,6 +71,13 @@ cdef size_t boxes_memory(Boxes boxes) except 0
 cdef int check_boxes(Boxes boxes) except -1
 
 
+cdef inline int must_be_whole(Boxes boxes) except -1:
+    """What the collector has begun to clear may still be found, and called."""
+    if PyList_GET_SIZE(boxes.blocks) != boxes.count:
+        raise RuntimeError("the collector has cleared this notifier")
+    return 0
+
+
 cdef inline PyObject *item_of(PyObject **blocks, size_t box) noexcept nogil:
     return (<PyTupleObject *>blocks[box >> BLOCK_BITS]).ob_item[box & (BLOCK - 1)]
 

@@ -127,8 +127,7 @@ cdef int make_room(Boxes boxes, size_t wanted) except -1:
         block = new_block()
         # Making it may have let in foreign code.
         if boxes.ready < wanted:
-            if PyList_GET_SIZE(boxes.blocks) != boxes.count:
-                raise RuntimeError("the collector has cleared this notifier")
+            must_be_whole(boxes)
             if boxes.shared:
                 own_block(boxes, block)
             else:
@@ -254,6 +253,7 @@ cdef Boxes copy_boxes(Boxes boxes):
     cdef list blocks
     cdef list fresh = []
     cdef uint32_t number, loose
+    must_be_whole(boxes)
     for number in range(boxes.count):
         prefetch(block_at(boxes, number))
     for _ in range(ATTEMPTS):
@@ -354,6 +354,7 @@ cdef int check_boxes(Boxes boxes) except -1:
     cdef uint32_t number
     cdef int place
     cdef Row *row
+    must_be_whole(boxes)
     for number in range(1, boxes.count):
         row = &boxes.rows[number]
         used += BLOCK - free_boxes(row.used)

@@ -6,7 +6,7 @@ from cpython.datetime cimport import_datetime
 from cpython.object cimport PyObject, PyObject_Hash, PyObject_RichCompareBool, Py_EQ
 from libc.stdint cimport uint8_t, uint64_t
 
-from timers.boxes cimport Boxes
+from timers.boxes cimport Boxes, must_be_whole
 from timers.copies cimport set_attributes
 from timers.due cimport take_items
 from timers.face cimport Face, publish
@@ -307,7 +307,10 @@ cdef int set_key(
     for _ in range(ATTEMPTS):
         found = find_key(self, key, hash, &place)
         boxes = self.boxes
-        if found or keeping == IN_TREE or boxes.ready:
+        if found or keeping == IN_TREE:
+            break
+        must_be_whole(boxes)
+        if boxes.ready:
             break
         make_boxes(self, 1)
     else:

@@ -4,7 +4,7 @@ from cpython.object cimport PyObject, PyObject_RichCompareBool, Py_EQ
 from libc.stdint cimport int64_t, uint32_t
 
 from timers.bits cimport FREE_THREADED, prefetch
-from timers.boxes cimport PyListObject, peek_in_box
+from timers.boxes cimport PyListObject, must_be_whole, peek_in_box
 from timers.crowd cimport Crowd
 from timers.index cimport ASK, crowd_find
 from timers.timerqueue cimport (
@@ -19,6 +19,8 @@ cdef bint locate(TimerSet self, uint64_t at, uint8_t kind, object token, Spot *s
     cdef int found
     cdef int64_t position
     for _ in range(ATTEMPTS):
+        if self.boxes is not None:
+            must_be_whole(self.boxes)
         deadline = among_pending(self, at, kind, "at")
         if not self.queue.count or deadline < self.queue.next:
             return False

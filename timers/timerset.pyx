@@ -11,7 +11,7 @@ from libc.stdint cimport uint32_t
 
 from timers.bits cimport prefetch
 from timers.boxes cimport (
-    PyListObject, PyTupleObject, are_spent, check_boxes, copy_boxes, empty_boxes, make_room, put_in_box,
+    PyListObject, PyTupleObject, are_spent, check_boxes, copy_boxes, empty_boxes, make_room, must_be_whole, put_in_box,
 )
 from timers.bucket cimport Timer
 from timers.keys cimport check_keys, has_key
@@ -73,6 +73,7 @@ cdef int make_boxes(TimerSet self, size_t wanted) except -1:
             if self.boxes is None:
                 self.boxes = boxes
         boxes = self.boxes
+        must_be_whole(boxes)
         if boxes.ready >= wanted:
             return 0
         # This too: once more, to see whether it is still so.

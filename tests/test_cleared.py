@@ -1,0 +1,65 @@
+"""What the collector has begun to clear may still be found, by `gc.get_objects`, and called: it must not crash."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.interruptions import survives
+
+TIMERS = [
+    "n.notify_at(1.0, object())",
+    "n.notify_at(1.0, 'plain')",
+    "n.notify_many([1.0] * 70, [object()] * 70)",
+    "n.cancel(3.0, object())",
+    "n.reschedule(3.0, None, 5.0)",
+    "(3.0, object()) in n",
+    "n.__init__()",
+]
+KEYS = [
+    "n.__setitem__(object(), 1.0)",
+    "n.__setitem__('plain', 1.0)",
+    "n.__setitem__(None, 1.0)",
+    "n.setdefault(object(), 1.0)",
+    "n.update({object(): 1.0})",
+    "n.get(object())",
+    "n.pop(object(), None)",
+    "[n.popitem() for _ in range(2)]",
+    "list(n.items())",
+]
+BOTH = [
+    "copy.copy(n)",
+    "copy.deepcopy(n)",
+    "n.__reduce_ex__(2)",
+    "n.due(1e9)",
+    "n.due_items(1e9, 2)",
+    "n.next_at()",
+    "n.clear()",
+    "list(n)",
+    "repr(n), len(n), bool(n)",
+    "sys.getsizeof(n)",
+    "n._check()",
+]
+
+
+@pytest.mark.parametrize("kind", ["timers", "timers of one instant", "keys"])
+def test_what_the_collector_clears(kind: str) -> None:
+    survives(f"""
+        import contextlib, copy, gc, sys
+        from timers import Deadlines, MultiNotifier
+
+        for size in (3, 64, 300):
+            for act in {BOTH + (KEYS if kind == "keys" else TIMERS)!r}:
+                if {kind!r} == "keys":
+                    n = Deadlines((object(), float(each)) for each in range(size))
+                else:
+                    n = MultiNotifier((float(each) if {kind!r} == "timers" else 3.0, object()) for each in range(size))
+                (3.0, object()) in n
+                (boxes,) = [each for each in gc.get_referents(n) if type(each).__name__ == "Boxes"]
+                (blocks,) = [each for each in gc.get_referents(boxes) if type(each) is list]
+                # As the collector does.
+                blocks.clear()
+                for _ in range(2):
+                    with contextlib.suppress(RuntimeError, ValueError, KeyError):
+                        eval(act)
+                del n
+    """)
