@@ -302,19 +302,8 @@ def sanitize(arguments: Arguments) -> bool:
             if not arguments.no_suite:
                 # Engines and clients bring libraries of their own, and need `bench`.
                 others = ("--ignore=tests/test_beam.py", "--ignore=tests/test_clients.py")
-                suite = (
-                    "-X",
-                    "faulthandler=0",
-                    "-m",
-                    "pytest",
-                    "-q",
-                    "-n",
-                    str(arguments.jobs),
-                    "-p",
-                    "no:faulthandler",
-                    "tests",
-                    *others,
-                )
+                quiet = ("-q", "-n", str(arguments.jobs), "-p", "no:faulthandler")
+                suite = ("-X", "faulthandler=0", "-m", "pytest", *quiet, "tests", *others)
                 say(build.run(*suite).strip().splitlines()[-1])
             common = ("--seed", str(arguments.seed), "--jobs", str(arguments.jobs))
             for share, *tool in ((1, "operations", "--checked", "0"), (10, "keys", "--checked", "0"), (100, "nested")):
