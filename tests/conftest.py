@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
 import pytest
 
 from tests import window
+
+
+@pytest.fixture(scope="module", autouse=True)
+def walked_once() -> None:
+    """Tests start hundreds of collections: these shall not walk all that modules and libraries keep."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import math
 import re
 import sys
@@ -14,15 +13,6 @@ import pytest
 
 from tests.columns import CLOCKS, INSTANTS, START, UTC, WORDS, answers, refused
 from timers import MultiNotifier
-
-
-@pytest.fixture(scope="module", autouse=True)
-def walked_once() -> Iterator[None]:
-    """Later tests start a collection with every object: these shall not walk all that the libraries keep."""
-    yield
-    gc.collect()
-    gc.freeze()
-
 
 # ---- the libraries
 
