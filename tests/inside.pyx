@@ -8,10 +8,10 @@ from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from cpython.object cimport PyObject
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
-from timers.boxes cimport BLOCK
+from timers.boxes cimport BLOCK, PyListObject
 from timers.bucket cimport Chunk, Timer
 from timers.crowd cimport SEGMENT, Crowd
-from timers.index cimport crowd_find
+from timers.index cimport Searcher, crowd_find
 from timers.timerqueue cimport (
     NEVER, Due, Queue, Spot, check_queue, clear_queue, copy_queue, count_ready, find_spot, init_queue, is_crowded,
     next_at_spot, put, queue_memory, read_queue, remove_at_spot, ripen_queue, take_back, take_due, take_ready,
@@ -20,10 +20,6 @@ from timers.tokens cimport box_of, boxed
 from timers.wheel cimport Slot, Wheel, as_bucket, as_crowd, as_wheel, is_crowd, is_wheel
 
 from collections import namedtuple
-
-cdef extern from "Python.h":
-    ctypedef struct PyListObject:
-        PyObject **ob_item
 
 # A bucket is a list of chunks, the newest first; an empty slot is None.
 WheelShape = namedtuple("WheelShape", "shift base size owners slots")
@@ -206,9 +202,11 @@ cdef class Numbers:
             raise MemoryError
         cdef Crowd *crowd = as_crowd(spot.place.path[spot.place.depth - 1][0])
         cdef list blocks = [tuple(objects[first:first + BLOCK]) for first in range(0, len(objects), BLOCK)]
+        cdef uint64_t version = 0
+        cdef Searcher by = Searcher(&(<PyListObject *>blocks).ob_item, serial, &version, version)
         self.begin()
         try:
-            position = crowd_find(crowd, <PyObject *>token, (<PyListObject *>blocks).ob_item, serial)
+            position = crowd_find(crowd, <PyObject *>token, &by)
         finally:
             self.end()
         if position < 0:

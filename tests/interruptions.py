@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any, Callable
 
 
-def survives(code: str) -> None:
+def survives(code: str, *options: str) -> None:
     """Run a program that may crash in an interpreter of its own, where freed memory is written over."""
     path = os.pathsep.join(filter(None, [str(Path(__file__).parents[1]), *sys.path]))
     done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(code)],
+        [sys.executable, *options, "-c", textwrap.dedent(code)],
         env={"PYTHONMALLOC": "debug", **os.environ, "PYTHONPATH": path},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

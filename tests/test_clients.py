@@ -55,14 +55,75 @@ def test_asyncio_cancels_the_very_handle() -> None:
         fired.cancel()
         dropped, kept = [loop.call_at(now, ran.append, "b") for _ in range(2)]
         dropped.cancel()
-        never = loop.call_at(inf, ran.append, "never")
         loop.run_until_complete(asyncio.sleep(0.001))
         assert ran == ["a", "a", "b"]
         assert not again.cancelled() and not kept.cancelled()
-        never.cancel()
-        assert not loop._pending
     finally:
         loop.close()
+
+
+def test_asyncio_sweeps_what_was_cancelled() -> None:
+    from bench.clients.eventloop import EventLoop
+
+    loop = EventLoop()
+    ran: list[int] = []
+    try:
+        now = loop.time()
+        timers = [loop.call_at(now + 0.05, ran.append, number) for number in range(1000)]
+        nevers = [loop.call_at(inf, ran.append, number) for number in range(3000)]
+        for never in nevers[:-1]:
+            never.cancel()
+        timers[500].cancel()
+        loop.run_until_complete(asyncio.sleep(0))
+        assert len(loop._pending) == 1000
+        loop.run_until_complete(asyncio.sleep(0.1))
+        assert ran == [number for number in range(1000) if number != 500]
+        # Cancelled after they have fired, they are counted, and change nothing.
+        for timer in timers:
+            timer.cancel()
+        loop.run_until_complete(asyncio.sleep(0))
+        assert [timer for _, timer in loop._pending] == nevers[-1:]
+    finally:
+        loop.close()
+
+
+def test_trio_sweeps_deadlines_that_were_dropped() -> None:
+    pytest.importorskip("trio")
+    from bench.clients.deadlines import Deadlines
+
+    class Scope:
+        _registered_deadline = inf
+
+        def move(self, deadline: float) -> None:
+            if self._registered_deadline != inf:
+                deadlines.remove(self._registered_deadline, self)
+            self._registered_deadline = deadline
+            if deadline != inf:
+                deadlines.add(deadline, self)
+
+        def _cancel(self, reason: Any) -> None:
+            ran.append(self)
+            self.move(inf)
+
+    deadlines = Deadlines()
+    ran: list[Scope] = []
+    scopes = [Scope() for _ in range(3)]
+    for _ in range(2000):
+        # Each moves between the same two, and ends up at the later one.
+        for scope in scopes:
+            scope.move(1)
+        for scope in scopes:
+            scope.move(2)
+    assert len(deadlines._timers) == 12_000
+    assert not deadlines.expire(0) and len(deadlines._timers) == 3
+    scopes[0].move(3)
+    scopes[1].move(1)
+    scopes[1].move(inf)
+    assert deadlines.next_deadline() == 2
+    assert deadlines.expire(2) and ran == scopes[2:]
+    assert deadlines.next_deadline() == 3
+    assert deadlines.expire(3) and ran == [scopes[2], scopes[0]]
+    assert deadlines.next_deadline() == inf and not deadlines._active
 
 
 def test_trio_moves_a_deadline_while_another_expires() -> None:

@@ -202,7 +202,7 @@ def _borrowed(text: str) -> list[str]:
         if not uses.search(line) or keeps.match(line) or line.startswith(("/*", "*", "#")):
             continue
         # Plain fields and pointers behind an attribute are read at once; of what lies in a box the callers take care.
-        if re.search(r"->\w+\)?->(?:queue|serial|ob_item|keyed|keys|hashes)\b", line):
+        if re.search(r"->\w+\)?->(?:queue|serial|ob_item|ready|keyed|keys|hashes)\b", line):
             continue
         # A string in a message is only looked at.
         if "__Pyx_PyUnicode_Unicode(" in line:

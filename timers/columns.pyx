@@ -263,21 +263,26 @@ cdef list read_tokens(object tokens):
         return None
     if is_a(tokens, "numpy", "ndarray"):
         # Times and records keep their types: as plain objects some would be mere numbers.
-        return tokens.tolist() if tokens.ndim == 1 and tokens.dtype.kind in "OSTUbiufc" else None
+        return own_list(tokens.tolist()) if tokens.ndim == 1 and tokens.dtype.kind in "OSTUbiufc" else None
     if is_a(tokens, "pandas", "Series") or is_a(tokens, "pandas", "Index"):
         dtype = tokens.dtype
         if is_a(dtype, "pandas", "StringDtype") or is_a(dtype, "pandas", "ArrowDtype"):
             # Strings may also lie in NumPy's memory, and PyArrow not be there.
             to_arrow = getattr(tokens.array, "__arrow_array__", None)
             if to_arrow is None or "pyarrow" not in sys.modules:
-                return tokens.to_numpy(object, na_value=None).tolist()
+                return own_list(tokens.to_numpy(object, na_value=None).tolist())
             exported = export(to_arrow(), "tokens")
         else:
-            return tokens.tolist()
+            return own_list(tokens.tolist())
     else:
         exported = export(tokens, "tokens")
     if exported is None:
         return None
     words = read_words(exported)
     to_list = getattr(tokens, "to_pylist", None) if words is None else None
-    return words if to_list is None else to_list()
+    return words if to_list is None else own_list(to_list())
+
+
+cdef list own_list(object held):
+    """A list that nobody can change meanwhile, be it somebody else's now."""
+    return list(held)

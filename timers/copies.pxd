@@ -8,5 +8,7 @@ cdef TimerSet copy_of(TimerSet self, TimerSet twin)
 cdef TimerSet deepcopy_of(TimerSet self, TimerSet twin, memo)
 # What `copy` and `pickle` make a new one with: (function, arguments), without timers or attributes.
 cdef tuple recipe(self)
+# One made so, which is of the same class at least.
+cdef TimerSet anew(TimerSet self, function, arguments)
 cdef dict attributes_of(self)
 cdef int set_attributes(self, attributes) except -1

@@ -11,6 +11,12 @@ import copy
 import copyreg
 from copyreg import _slotnames as slot_names
 
+cdef extern from "Python.h":
+    ctypedef struct PyTypeObject:
+        pass
+    PyTypeObject *Py_TYPE(object thing) noexcept
+    bint PyObject_TypeCheck(object thing, PyTypeObject *kind) noexcept
+
 # As C variables they are found at once.
 cdef object new_object = copyreg.__newobj__
 cdef object new_object_with_names = copyreg.__newobj_ex__
@@ -72,7 +78,8 @@ cdef TimerSet hand_over(TimerSet twin, TimerSet fresh):
 
 cdef TimerSet anew(TimerSet self, function, arguments):
     twin = function(*arguments)
-    if not isinstance(twin, type(self)):
+    # Not `isinstance`, which believes what a class says of itself.
+    if not PyObject_TypeCheck(twin, Py_TYPE(self)):
         raise TypeError(f"{type(self).__name__}.__new__() must answer one of its kind, not {type(twin).__name__}")
     return twin
 

@@ -47,6 +47,7 @@ cdef struct Index:
     int bits
     bint by_identity    # the first search found the very token
     bint asks           # of those that `equal` has seen some must be asked
+    bint busy           # a search is at it
     Table same          # by identity
     Table equal         # by value
 
@@ -66,6 +67,7 @@ cdef struct Crowd:
 
 # Make a crowd of a bucket, which the caller leaves.
 cdef Crowd *new_crowd(Chunk *newest) noexcept nogil
+# Positions stay the same where there is an index.
 cdef Crowd *copy_crowd(Crowd *crowd) noexcept nogil
 cdef void leave_crowd(Crowd *crowd) noexcept nogil
 cdef size_t crowd_memory(Crowd *crowd) noexcept nogil
@@ -81,8 +83,6 @@ cdef void crowd_take(Crowd *crowd, size_t count, size_t *words) noexcept nogil
 cdef size_t crowd_read(Crowd *crowd, size_t count, size_t *words, size_t stride) noexcept nogil
 # Move out the word at a position; a crowd that has none left must be left.
 cdef int crowd_remove(Crowd *crowd, size_t position, size_t *word) noexcept nogil
-# Close all gaps.
-cdef int compact(Crowd *crowd) noexcept nogil
 cdef void free_index(Index *index) noexcept nogil
 
 

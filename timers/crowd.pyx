@@ -135,19 +135,21 @@ cdef Crowd *new_crowd(Chunk *newest) noexcept nogil:
 cdef Crowd *copy_crowd(Crowd *crowd) noexcept nogil:
     cdef Crowd *twin = bare_crowd(crowd.deadline)
     cdef Segment *segment
-    cdef size_t number
+    cdef size_t first, number
     if twin is NULL:
         return NULL
-    # Segments of which all is gone have no place in the copy.
-    cdef size_t gone = crowd.start // SEGMENT
+    # Segments of which all is gone have no place in the copy, unless an index counts them.
+    cdef size_t gone = crowd.start // SEGMENT if crowd.index is NULL else 0
     if make_room(twin, segments_of(crowd) - gone) < 0:
         PyMem_Free(twin)
         return NULL
-    for number in range(segments_of(crowd) - gone):
+    first = crowd.start // SEGMENT - gone
+    for number in range(first, segments_of(crowd) - gone):
         segment = crowd.segments[gone + number]
         if not join_owners(&segment.owners):
             segment = copy_segment(segment)
             if segment is NULL:
+                twin.start = first * SEGMENT
                 twin.end = number * SEGMENT
                 leave_crowd(twin)
                 return NULL

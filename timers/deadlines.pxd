@@ -4,4 +4,5 @@
 from timers.face cimport Face
 
 cdef class Deadlines(Face):
-    pass
+    # Of another size than a notifier: no object becomes one of the other kind by its `__class__`.
+    cdef size_t apart

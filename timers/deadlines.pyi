@@ -3,7 +3,7 @@ from datetime import datetime
 from types import GenericAlias
 from typing import Any, Generic, Protocol, SupportsIndex, overload
 
-from typing_extensions import TypeVar
+from typing_extensions import TypeVar, disjoint_base
 
 _K = TypeVar("_K", bound=Hashable)
 # datetime, float or int
@@ -15,6 +15,7 @@ class _Mapping(Protocol[_K, _At_co]):
     def keys(self) -> Iterable[_K]: ...
     def __getitem__(self, key: _K, /) -> _At_co: ...
 
+@disjoint_base
 class Deadlines(MutableMapping[_K, _At], Generic[_K, _At]):
     def __init__(self, deadlines: _Mapping[_K, _At] | Iterable[tuple[_K, _At]] = ()) -> None: ...
     def __setitem__(self, key: _K, at: _At, /) -> None: ...

@@ -3,25 +3,26 @@
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING
 from cpython.datetime cimport import_datetime
-from cpython.object cimport PyObject, PyObject_Hash, PyObject_RichCompareBool, Py_EQ
+from cpython.object cimport PyObject_Hash
 from libc.stdint cimport uint8_t, uint64_t
 
 from timers.boxes cimport Boxes, must_be_whole
-from timers.copies cimport set_attributes
+from timers.copies cimport anew, recipe, set_attributes
 from timers.due cimport take_items
 from timers.face cimport Face, publish
-from timers.keeping cimport FIXED, IN_TREE, Keeping, keeping_of
+from timers.keeping cimport IN_TREE, Keeping, keeping_of
 from timers.keys cimport (
     Entry, Keys, after, entry_at, home_of, insert_key, make_room, own_entry, own_run, prefetch_entry, remove_key,
     shrink,
 )
+from timers.notifier cimport MultiNotifier
 from timers.pending cimport ITEMS, TIMES, TOKENS, iterate
-from timers.search cimport locate, shift
+from timers.search cimport locate_word, shift
 from timers.state cimport thaw
 from timers.timerqueue cimport Spot, remove_at_spot, take_back
 from timers.timerset cimport (
-    ATTEMPTS, TimerSet, add_boxed, add_plain, check_kind, copy_into, exchange, fresh_for, give_back_boxes, make_boxes,
-    make_keyed, note_removal, release, restless_error, token_of,
+    ATTEMPTS, TimerSet, check_kind, copy_into, exchange, fresh_for, give_back_boxes, is_equal, is_keyed, make_boxes,
+    make_keyed, note_removal, put_token, release, restless_error, token_of,
 )
 from timers.times cimport read_time, write_time
 
@@ -55,6 +56,8 @@ in which they were set. Setting, moving, deleting and asking cost O(1), falling 
 """
 
     def __cinit__(self, *arguments, **named):
+        if isinstance(self, MultiNotifier):
+            raise TypeError(f"{type(self).__name__} must not be both a MultiNotifier and a Deadlines")
         make_keyed(self)
 
     def __init__(self, deadlines=()):
@@ -71,6 +74,7 @@ in which they were set. Setting, moving, deleting and asking cost O(1), falling 
     def __setitem__(self, key, at):
         cdef uint8_t kind = 0
         cdef uint64_t hash = <uint64_t>PyObject_Hash(key)
+        must_be_made(self)
         # While the time is read, the entry may come from memory.
         prefetch_entry(&self.boxes.keys, hash)
         cdef uint64_t deadline = read_time(at, "at", True, &kind)
@@ -264,12 +268,20 @@ class Times(ValuesView):
 
 # ---- one key
 
+cdef inline int must_be_made(TimerSet self) except -1:
+    """The collector shows a new object around before it has its table."""
+    if not is_keyed(self):
+        raise RuntimeError("this Deadlines is only being made")
+    return 0
+
+
 cdef bint find_key(TimerSet self, object key, uint64_t hash, size_t *place) except -1:
     """Find the entry of a key, as a dict would: by identity, or else by equality; or a free place for it."""
     cdef Keys *keys
     cdef Entry *entry
     cdef uint64_t version
     cdef bint same
+    must_be_made(self)
     for _ in range(ATTEMPTS):
         version = self.version
         keys = &self.boxes.keys
@@ -282,8 +294,7 @@ cdef bint find_key(TimerSet self, object key, uint64_t hash, size_t *place) exce
             if not entry.word:
                 return False
             if entry.hash == hash:
-                held = token_of(self, entry.word)
-                same = held is key or PyObject_RichCompareBool(held, key, Py_EQ)
+                same = is_equal(self, entry.word, key)
                 if self.version != version:
                     break
                 if same:
@@ -301,16 +312,14 @@ cdef int set_key(
 ) except -1:
     """`keep`: one that is there stays as it is. `at` becomes the deadline that the key then has."""
     cdef Keeping keeping = IN_TREE if type(key) is str else keeping_of(key)
-    cdef Boxes boxes
     cdef size_t place
     cdef bint found
     for _ in range(ATTEMPTS):
         found = find_key(self, key, hash, &place)
-        boxes = self.boxes
         if found or keeping == IN_TREE:
             break
-        must_be_whole(boxes)
-        if boxes.ready:
+        must_be_whole(self.boxes)
+        if self.boxes.ready:
             break
         make_boxes(self, 1)
     else:
@@ -334,11 +343,9 @@ cdef int add_key(
     cdef size_t word
     if deadline < self.queue.next:
         self.soonest = None
-    if keeping == IN_TREE:
-        add_plain(self, deadline, key)
-        word = <size_t><PyObject *>key
-    else:
-        word = add_boxed(self, deadline, key, keeping != FIXED, hash)
+    word = put_token(self, deadline, key, keeping, hash)
+    if not word:
+        raise MemoryError
     # Last, so that where memory is wanting the table stays as it is: a search that was interrupted relies on that.
     if make_room(&self.boxes.keys, hash, &place) < 0:
         release(self, take_back(&self.queue, deadline))
@@ -353,7 +360,7 @@ cdef object go_to(TimerSet self, size_t place, Spot *spot):
     """Find the timer of an entry; answers its key, which whoever removes it keeps alive."""
     cdef Entry *entry = entry_at(&self.boxes.keys, place)
     key = token_of(self, entry.word)
-    if not locate(self, entry.deadline, self.queue.kind, key, spot):
+    if not locate_word(self, entry.deadline, entry.word, spot):
         raise SystemError("a key has no timer")
     return key
 
@@ -389,12 +396,13 @@ cdef int remove_at(TimerSet self, size_t place) except -1:
 
 cdef object deepcopy_keys(TimerSet self, memo):
     cdef Boxes boxes = self.boxes
+    must_be_made(self)
     if not boxes.loose:
         return Face.__deepcopy__(self, memo)
     # The copy of a key may have another hash.
-    function, arguments, state = self.__reduce_ex__(4)
-    memo[id(self)] = twin = function(*deepcopy(arguments, memo))
-    twin.__setstate__(deepcopy(state, memo))
+    function, arguments = recipe(self)
+    memo[id(self)] = twin = anew(self, function, (arguments[0], *deepcopy(arguments[1:], memo)))
+    (<object>twin).__setstate__(deepcopy((<object>self).__getstate__(), memo))
     return twin
 
 

@@ -11,6 +11,11 @@ both ends are at hand. What is gone is unlinked when it is met. What is new is e
 By value are told apart the tokens whose type, and that of all their parts, is a built-in one; others have their
 identity alone, or a hash and `==` of their own, which are foreign code: an index runs none, and says `ASK`.
 
+Yet foreign code may come in: the hash of a `timedelta` makes a tuple, which may start the collector; to compare bytes
+with text may be a warning; and a class may have been given an `==` after its objects were entered. So a search holds
+the crowd, as another owner of it would, whereupon whoever changes the timers does so in a copy; and it gives up once
+they have changed. Who comes back into a crowd that is being searched finds its index busy, and asks.
+
 An index holds for the boxes that it was made with: a crowd may come to another notifier, as a deep copy's.
 """
 
@@ -25,7 +30,15 @@ cdef enum:
     # The tokens must be asked one by one.
     ASK = -2
     STARVED = -3
+    # The timers changed meanwhile.
+    CHANGED = -4
 
-# The position of the oldest timer with this very token, or else of the oldest with an equal one. `boxes`: the
-# blocks where boxed tokens lie; `serial`: which boxes these are. Runs no foreign code. The crowd is the caller's own.
-cdef int64_t crowd_find(Crowd *crowd, PyObject *token, PyObject **boxes, uint64_t serial) except STARVED
+# Who searches.
+cdef struct Searcher:
+    PyObject ***items       # where the blocks of boxed tokens begin at any moment; NULL: none are boxed
+    uint64_t serial         # which boxes these are
+    uint64_t *version       # changes when the timers do,
+    uint64_t begun          # and was this at the begin
+
+# The position of the oldest timer with this very token, or else of the oldest with an equal one.
+cdef int64_t crowd_find(Crowd *crowd, PyObject *token, Searcher *by) except STARVED

@@ -4,9 +4,9 @@ from cpython.datetime cimport date, datetime, datetime_tzinfo, get_utc, import_d
 from cpython.object cimport PyObject_Hash, PyObject_RichCompareBool, Py_EQ, Py_TYPE
 from libc.stdint cimport uint32_t
 
-from timers.bits cimport PyMem_Calloc, PyMem_Malloc, high_bit, prefetch
+from timers.bits cimport PyMem_Calloc, PyMem_Malloc, high_bit, join_owners, prefetch
 from timers.boxes cimport item_of
-from timers.crowd cimport Index, Ring, Table, compact, free_index, word_at
+from timers.crowd cimport Index, Ring, Table, free_index, leave_crowd, word_at
 from timers.tokens cimport NOBODY, box_of, is_boxed
 
 import_datetime()
@@ -91,8 +91,24 @@ cdef int make_table(Index *index, Table *table) noexcept nogil:
     return -1 if table.next is NULL or table.rings is NULL else 0
 
 
-cdef inline PyObject *token_of(size_t word, PyObject **boxes) noexcept nogil:
-    return item_of(boxes, box_of(word)) if is_boxed(word) else <PyObject *>word
+cdef inline PyObject *token_of(size_t word, Searcher *by) noexcept nogil:
+    return item_of(by.items[0], box_of(word)) if is_boxed(word) else <PyObject *>word
+
+
+cdef inline bint is_over(Searcher *by) noexcept nogil:
+    """Whether the timers have changed, after what may run foreign code; then no token and no box is looked at again."""
+    return by.version[0] != by.begun
+
+
+cdef bint are_equal(PyObject *one, PyObject *other) except -1:
+    # These are kept alive meanwhile, and let go before the caller looks whether the timers have changed.
+    first, second = <object>one, <object>other
+    return PyObject_RichCompareBool(first, second, Py_EQ)
+
+
+cdef Py_hash_t hash_of(PyObject *token) except -1:
+    held = <object>token
+    return PyObject_Hash(held)
 
 
 cdef inline void prefetch_token(PyObject *token) noexcept nogil:
@@ -132,14 +148,15 @@ cdef int64_t oldest(Crowd *crowd, Table *table, Ring *ring) noexcept nogil:
 
 
 cdef int64_t look_up(
-    Crowd *crowd, Table *table, int bits, uint32_t hash, PyObject *token, bint by_value, PyObject **boxes, Ring **ring
+    Crowd *crowd, Table *table, int bits, uint32_t hash, PyObject *token, bint by_value, Searcher *by, Ring **ring
 ) except STARVED:
-    """The oldest position of a key, or NOWHERE; `ring`: of the key, or where it would belong."""
+    """The oldest position of a key, NOWHERE, or CHANGED; `ring`: of the key, or where it would belong."""
     cdef size_t mask = (<size_t>1 << bits) - 1
     cdef size_t place = home_of(hash, bits)
     cdef Ring *free_ring = NULL
     cdef int64_t position
     cdef PyObject *candidate
+    cdef bint same
     while table.rings[place].youngest != FRESH:
         ring[0] = &table.rings[place]
         if ring[0].youngest == SPENT:
@@ -148,12 +165,15 @@ cdef int64_t look_up(
         elif ring[0].hash == hash:
             position = oldest(crowd, table, ring[0])
             if position >= 0:
-                candidate = token_of(word_at(crowd, position), boxes)
+                candidate = token_of(word_at(crowd, position), by)
                 if candidate is token:
                     return position
                 # Text and bytes may hash alike; to compare them may be a warning, and so foreign code.
                 if by_value and (type(<object>candidate) is bytes) == (type(<object>token) is bytes):
-                    if PyObject_RichCompareBool(<object>candidate, <object>token, Py_EQ):
+                    same = are_equal(candidate, token)
+                    if is_over(by):
+                        return CHANGED
+                    if same:
                         return position
             elif free_ring is NULL:
                 free_ring = ring[0]
@@ -181,8 +201,6 @@ cdef void drop_stale(Crowd *crowd, uint64_t serial) noexcept nogil:
 
 
 cdef int make_index(Crowd *crowd, uint64_t serial) except -1:
-    if crowd.end > 2 * crowd.live and compact(crowd) < 0:
-        raise MemoryError
     crowd.index = <Index *>PyMem_Calloc(1, sizeof(Index))
     if crowd.index is NULL:
         raise MemoryError
@@ -192,8 +210,8 @@ cdef int make_index(Crowd *crowd, uint64_t serial) except -1:
     return 0
 
 
-cdef int enter(Crowd *crowd, Table *table, bint by_value, PyObject **boxes) except -1:
-    """Make the table, unless it is there, and enter what is new."""
+cdef int enter(Crowd *crowd, Table *table, bint by_value, Searcher *by) except -1:
+    """Make the table, unless it is there, and enter what is new; or CHANGED."""
     cdef Index *index = crowd.index
     cdef size_t position, count
     if make_table(index, table) < 0:
@@ -204,14 +222,15 @@ cdef int enter(Crowd *crowd, Table *table, bint by_value, PyObject **boxes) exce
         if by_value:
             for position in range(table.done, table.done + count):
                 if word_at(crowd, position) != NOBODY:
-                    prefetch_token(token_of(word_at(crowd, position), boxes))
+                    prefetch_token(token_of(word_at(crowd, position), by))
         position = table.done + count
-        enter_some(crowd, table, count, by_value, boxes)
+        if enter_some(crowd, table, count, by_value, by) == CHANGED:
+            return CHANGED
         table.done = position
     return 0
 
 
-cdef int enter_some(Crowd *crowd, Table *table, size_t count, bint by_value, PyObject **boxes) except -1:
+cdef int enter_some(Crowd *crowd, Table *table, size_t count, bint by_value, Searcher *by) except -1:
     """Enter a few positions, whose tokens and rings lie anywhere: all are asked for before the first is used."""
     cdef PyObject *tokens[BATCH]
     cdef uint32_t hashes[BATCH]
@@ -227,7 +246,7 @@ cdef int enter_some(Crowd *crowd, Table *table, size_t count, bint by_value, PyO
         word = word_at(crowd, table.done + number)
         if word == NOBODY:
             continue
-        tokens[entered] = token_of(word, boxes)
+        tokens[entered] = token_of(word, by)
         positions[entered] = <uint32_t>(table.done + number)
         if by_value:
             nature = nature_of(tokens[entered])
@@ -235,70 +254,89 @@ cdef int enter_some(Crowd *crowd, Table *table, size_t count, bint by_value, PyO
                 index.asks = True
             if nature != VALUE:
                 continue
-            hashes[entered] = value_hash(PyObject_Hash(<object>tokens[entered]))
+            hashes[entered] = value_hash(hash_of(tokens[entered]))
+            if is_over(by):
+                return CHANGED
         else:
             hashes[entered] = identity_hash(tokens[entered])
         prefetch(&table.rings[home_of(hashes[entered], index.bits)])
         entered += 1
     for number in range(entered):
-        found = look_up(crowd, table, index.bits, hashes[number], tokens[number], by_value, boxes, &ring)
+        found = look_up(crowd, table, index.bits, hashes[number], tokens[number], by_value, by, &ring)
+        if found == CHANGED:
+            return CHANGED
         enlist(table, ring, hashes[number], found < 0, positions[number])
         # At once: the next comparison may find no room on the stack, and none is entered twice.
         table.done = positions[number] + 1
     return 0
 
 
-cdef int64_t glance(Crowd *crowd, PyObject *token, PyObject **boxes) noexcept:
+cdef int64_t glance(Crowd *crowd, PyObject *token, Searcher *by) noexcept:
     """The oldest position of a very token, or NOWHERE; a pass over all of them."""
     cdef size_t position
     for position in range(crowd.start, crowd.end):
-        if word_at(crowd, position) != NOBODY and token_of(word_at(crowd, position), boxes) is token:
+        if word_at(crowd, position) != NOBODY and token_of(word_at(crowd, position), by) is token:
             return position
     return NOWHERE
 
 
 cdef int64_t find_in(
-    Crowd *crowd, Table *table, bint by_value, PyObject *token, PyObject **boxes, bint *alone
+    Crowd *crowd, Table *table, bint by_value, PyObject *token, Searcher *by, bint *alone
 ) except STARVED:
-    """The oldest position of a key, or NOWHERE; `alone`: no other position has the same."""
+    """The oldest position of a key, NOWHERE, or CHANGED; `alone`: no other position has the same."""
     cdef Ring *ring
     cdef int64_t found
     cdef uint32_t hash
-    enter(crowd, table, by_value, boxes)
-    hash = value_hash(PyObject_Hash(<object>token)) if by_value else identity_hash(token)
-    found = look_up(crowd, table, crowd.index.bits, hash, token, by_value, boxes, &ring)
-    alone[0] = found < 0 or found == <int64_t>ring.youngest - 1
+    if enter(crowd, table, by_value, by) == CHANGED:
+        return CHANGED
+    hash = value_hash(hash_of(token)) if by_value else identity_hash(token)
+    if is_over(by):
+        return CHANGED
+    found = look_up(crowd, table, crowd.index.bits, hash, token, by_value, by, &ring)
+    alone[0] = found == NOWHERE or found == <int64_t>ring.youngest - 1
     return found
 
 
-cdef int64_t crowd_find(Crowd *crowd, PyObject *token, PyObject **boxes, uint64_t serial) except STARVED:
-    cdef Nature nature
+cdef int64_t find_by_index(Crowd *crowd, PyObject *token, Searcher *by) except STARVED:
+    cdef Nature nature = nature_of(token)
     cdef int64_t found, same
     cdef bint alone
-    if crowd.end >= SPENT - 1:
-        return ASK
-    drop_stale(crowd, serial)
-    if crowd.index is NULL:
-        found = glance(crowd, token, boxes)
-        if found >= 0 and crowd.end - crowd.start <= GLANCE:
-            return found
-        make_index(crowd, serial)
-        # Who asks with the tokens that it has set goes on so, and who asks with equal ones, too.
-        crowd.index.by_identity = found >= 0
-    nature = nature_of(token)
     if crowd.index.by_identity or nature != VALUE:
-        found = find_in(crowd, &crowd.index.same, False, token, boxes, &alone)
-        if found >= 0:
+        found = find_in(crowd, &crowd.index.same, False, token, by, &alone)
+        if found != NOWHERE:
             return found
         if nature == OWN:
             return ASK
     if nature == IDENTITY:
-        enter(crowd, &crowd.index.equal, True, boxes)
+        if enter(crowd, &crowd.index.equal, True, by) == CHANGED:
+            return CHANGED
         return ASK if crowd.index.asks else NOWHERE
-    found = find_in(crowd, &crowd.index.equal, True, token, boxes, &alone)
-    if not crowd.index.by_identity and (crowd.index.asks or not alone):
+    found = find_in(crowd, &crowd.index.equal, True, token, by, &alone)
+    if found != CHANGED and not crowd.index.by_identity and (crowd.index.asks or not alone):
         # The very token goes first.
-        same = find_in(crowd, &crowd.index.same, False, token, boxes, &alone)
-        if same >= 0:
+        same = find_in(crowd, &crowd.index.same, False, token, by, &alone)
+        if same != NOWHERE:
             return same
-    return ASK if crowd.index.asks else found
+    return ASK if found != CHANGED and crowd.index.asks else found
+
+
+cdef int64_t crowd_find(Crowd *crowd, PyObject *token, Searcher *by) except STARVED:
+    cdef int64_t found
+    if crowd.end >= SPENT - 1 or (crowd.index is not NULL and crowd.index.busy) or not join_owners(&crowd.owners):
+        found = glance(crowd, token, by)
+        return found if found >= 0 else ASK
+    try:
+        drop_stale(crowd, by.serial)
+        if crowd.index is NULL:
+            found = glance(crowd, token, by)
+            if found >= 0 and crowd.end - crowd.start <= GLANCE:
+                return found
+            make_index(crowd, by.serial)
+            # Who asks with the tokens that it has set goes on so, and who asks with equal ones, too.
+            crowd.index.by_identity = found >= 0
+        crowd.index.busy = True
+        return find_by_index(crowd, token, by)
+    finally:
+        if crowd.index is not NULL:
+            crowd.index.busy = False
+        leave_crowd(crowd)

@@ -13,7 +13,7 @@ from timers.pending cimport PAIRS, iterate
 from timers.search cimport discard, locate, move
 from timers.state cimport thaw
 from timers.timerqueue cimport Spot
-from timers.timerset cimport TimerSet, add, add_many, exchange, mix_error
+from timers.timerset cimport TimerSet, add, add_many, exchange, is_keyed, mix_error
 from timers.times cimport AWARE, FLOAT, INT, Kind, read_time, turn_to_float
 
 import_datetime()
@@ -53,6 +53,7 @@ datetime.datetime(2024, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
                 raise ValueError(f"timers must hold (at, token) pairs, not {len(<tuple>pair)} things: {pair!r}")
             deadline = read_time((<tuple>pair)[0], "at", True, &kind)
             add(fresh, deadline, kind, (<tuple>pair)[1], "at")
+        must_be_bare(self)
         with cython.critical_section(self):
             exchange(self, fresh)
 
@@ -72,6 +73,7 @@ datetime.datetime(2024, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
         """
         cdef uint8_t kind = 0
         cdef uint64_t deadline = read_time(at, "at", True, &kind)
+        must_be_bare(self)
         add(self, deadline, kind, token, "at")
 
     @cython.critical_section
@@ -92,6 +94,7 @@ datetime.datetime(2024, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
         cdef Spot spot
         cdef uint8_t kind = 0
         cdef uint64_t deadline = read_time(at, "at", True, &kind)
+        must_be_bare(self)
         if not locate(self, deadline, kind, token, &spot):
             return False
         discard(self, &spot)
@@ -112,6 +115,7 @@ datetime.datetime(2024, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
         cdef uint8_t new_kind = 0
         cdef uint64_t deadline = read_time(at, "at", True, &kind)
         cdef uint64_t new_deadline = read_time(new_at, "new_at", True, &new_kind)
+        must_be_bare(self)
         return move(self, deadline, kind, token, new_deadline, new_kind)
 
     @cython.critical_section
@@ -159,6 +163,7 @@ datetime.datetime(2024, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
         cdef Py_ssize_t count = len(deadlines) // <Py_ssize_t>sizeof(uint64_t)
         if count != len(held):
             raise ValueError(f"ats and tokens must have the same length, not {count} and {len(held)}")
+        must_be_bare(self)
         add_many(self, <const uint64_t *>PyBytes_AS_STRING(deadlines), held, kind)
 
     @cython.critical_section
@@ -177,13 +182,22 @@ datetime.datetime(2024, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
         add_many(fresh, <const uint64_t *>PyBytes_AS_STRING(<bytes>deadlines), tokens, kind)
         if len(<tuple>state) == 5:
             set_attributes(self, (<tuple>state)[4])
+        must_be_bare(self)
         exchange(self, fresh)
+
+
+cdef inline int must_be_bare(TimerSet self) except -1:
+    """By its `__bases__`, the class of a `Deadlines` can be made one of ours."""
+    if is_keyed(self):
+        raise TypeError("a Deadlines must not be used as a MultiNotifier")
+    return 0
 
 
 # ---- for other Cython code
 
 cdef int put_at(MultiNotifier self, uint64_t deadline, uint8_t kind, object token) except -1:
     with cython.critical_section(self):
+        must_be_bare(self)
         return add(self, deadline, kind, token, "at")
 
 

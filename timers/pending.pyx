@@ -57,11 +57,14 @@ cdef class Pending:
 
 cdef object step(Pending self, TimerSet owner):
     cdef uint32_t place
-    if self.version != owner.version:
-        raise RuntimeError("timers changed during iteration")
-    if self.done == self.count and not take_slice(self, owner):
-        self.owner = None
-        raise StopIteration
+    while True:
+        if self.version != owner.version:
+            raise RuntimeError("timers changed during iteration")
+        if self.done < self.count:
+            break
+        if not take_slice(self, owner):
+            self.owner = None
+            raise StopIteration
     # Making the time may let in foreign code, which asks for the next.
     place = self.done
     self.done += 1
@@ -75,36 +78,46 @@ cdef object step(Pending self, TimerSet owner):
 
 
 cdef bint take_slice(Pending self, TimerSet owner) except -1:
-    """The next timers; False if there are none. The boxes are only looked into while the owner has not changed."""
-    cdef uint32_t shown = self.count
-    if self.rest is None and not shown:
+    """The next timers; False if there are none. May let in foreign code, which asks for the next."""
+    cdef Due due
+    if self.rest is None and not self.count:
         self.count = peek(&owner.queue, SLICE, self.words, self.deadlines)
         if self.count:
             return True
     if self.rest is None:
-        rest = TimerSet.__new__(TimerSet)
-        if self.version != owner.version or self.count != shown:
-            raise RuntimeError("timers changed during iteration")
-        if copy_queue(&owner.queue, &(<TimerSet>rest).queue) < 0:
-            raise MemoryError
-        self.rest = rest
-        # These were shown already.
-        take_from_rest(self, shown)
-        self.done = self.count
-    return take_from_rest(self, SLICE)
-
-
-cdef bint take_from_rest(Pending self, uint32_t most) except -1:
-    cdef Due due
-    if most and self.rest.queue.count:
-        if ripen_queue(&self.rest.queue, <uint64_t>-1, most, &due) < 0:
-            raise MemoryError
-        let_go(self)
-        if take_due(&self.rest.queue, &due, self.words, self.deadlines) < 0:
-            raise MemoryError
-        self.count = <uint32_t>due.count
+        begin_rest(self, owner)
         return True
-    return False
+    if not self.rest.queue.count:
+        return False
+    if ripen_queue(&self.rest.queue, <uint64_t>-1, SLICE, &due) < 0:
+        raise MemoryError
+    let_go(self)
+    if take_due(&self.rest.queue, &due, self.words, self.deadlines) < 0:
+        raise MemoryError
+    self.count = <uint32_t>due.count
+    return True
+
+
+cdef int begin_rest(Pending self, TimerSet owner) except -1:
+    """Make the copy, without what was shown already."""
+    cdef size_t words[SLICE]
+    cdef Due due
+    cdef uint32_t place
+    rest = TimerSet.__new__(TimerSet)
+    # Making it may have let in foreign code, which changed the timers, or asked for the next.
+    if self.version != owner.version or self.rest is not None:
+        return 0
+    if copy_queue(&owner.queue, &(<TimerSet>rest).queue) < 0:
+        raise MemoryError
+    if self.count:
+        if (ripen_queue(&(<TimerSet>rest).queue, <uint64_t>-1, self.count, &due) < 0
+                or take_due(&(<TimerSet>rest).queue, &due, words, NULL) < 0):
+            raise MemoryError
+        # The owner has them too.
+        for place in range(due.count):
+            timers_drop(words[place])
+    self.rest = rest
+    return 0
 
 
 cdef void let_go(Pending self) noexcept:

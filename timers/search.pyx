@@ -1,23 +1,27 @@
 """Finding one of many: see search.pxd."""
 
-from cpython.object cimport PyObject, PyObject_RichCompareBool, Py_EQ
+from cpython.object cimport PyObject
 from libc.stdint cimport int64_t, uint32_t
 
 from timers.bits cimport FREE_THREADED, prefetch
 from timers.boxes cimport PyListObject, must_be_whole, peek_in_box
 from timers.crowd cimport Crowd
-from timers.index cimport ASK, crowd_find
+from timers.index cimport ASK, Searcher, crowd_find
 from timers.timerqueue cimport (
     crowd_at, find_spot, is_crowded, next_at_spot, put, remove_at_spot, take_back,
 )
-from timers.timerset cimport ATTEMPTS, among_pending, give_back_boxes, note_removal, release, restless_error, token_of
+from timers.timerset cimport (
+    ATTEMPTS, among_pending, give_back_boxes, is_equal, note_removal, release, restless_error, token_of,
+)
 from timers.tokens cimport box_of, is_boxed, timers_drop, timers_keep
 
 
 cdef bint locate(TimerSet self, uint64_t at, uint8_t kind, object token, Spot *spot) except -1:
     cdef uint64_t deadline
+    cdef uint32_t moves
     cdef int found
     cdef int64_t position
+    cdef Searcher by
     for _ in range(ATTEMPTS):
         if self.boxes is not None:
             must_be_whole(self.boxes)
@@ -27,11 +31,17 @@ cdef bint locate(TimerSet self, uint64_t at, uint8_t kind, object token, Spot *s
         if not go_to(self, deadline, spot):
             return False
         if is_crowded(spot):
-            position = crowd_find(
-                crowd_at(spot), <PyObject *>token,
-                (<PyListObject *>self.boxes.blocks).ob_item if self.boxes is not None else NULL,
-                self.boxes.serial if self.boxes is not None else 0,
-            )
+            by.items = NULL
+            if self.boxes is not None:
+                by.items = &(<PyListObject *>self.boxes.blocks).ob_item
+            by.serial = serial_of(self)
+            by.version, by.begun = &self.version, self.version
+            # The crowd has one owner more for a while.
+            self.queue.moves += 1
+            moves = self.queue.moves
+            position = crowd_find(crowd_at(spot), <PyObject *>token, &by)
+            if self.version != by.begun or self.queue.moves != moves:
+                continue
             if position != ASK:
                 spot.place.position = <size_t>position
                 return position >= 0
@@ -46,12 +56,23 @@ cdef bint locate(TimerSet self, uint64_t at, uint8_t kind, object token, Spot *s
 cdef bint go_to(TimerSet self, uint64_t deadline, Spot *spot) except -1:
     """Find the spot of a deadline, in a form that is quickly searched; False if there is none."""
     cdef int found = find_spot(&self.queue, deadline, False, spot)
-    # An index is made in a crowd of several owners too, whose threads the GIL keeps apart.
-    if found and is_crowded(spot) and (crowd_at(spot) is NULL or (FREE_THREADED and not spot.place.own)):
+    if found and is_crowded(spot) and not is_ours(self, crowd_at(spot), spot.place.own):
         found = find_spot(&self.queue, deadline, True, spot)
     if found < 0:
         raise MemoryError
     return found
+
+
+cdef bint is_ours(TimerSet self, Crowd *crowd, bint own) noexcept:
+    """Whether this one may make and use the index of a crowd."""
+    if crowd is NULL:
+        return False
+    # Several owners may have it together, whose threads the GIL keeps apart, as long as they have the same boxes.
+    return own or not FREE_THREADED and (crowd.index is NULL or crowd.index.serial == serial_of(self))
+
+
+cdef inline uint64_t serial_of(TimerSet self) noexcept:
+    return self.boxes.serial if self.boxes is not None else 0
 
 
 cdef bint is_there(TimerSet self, Spot *spot, object token) noexcept:
@@ -89,8 +110,7 @@ cdef int ask(TimerSet self, Spot *spot, object token) except -2:
     cdef size_t word
     cdef bint same
     while next_at_spot(&self.queue, spot, &position, &word):
-        candidate = token_of(self, word)
-        same = PyObject_RichCompareBool(candidate, token, Py_EQ)
+        same = is_equal(self, word, token)
         if self.version != version:
             return -1
         if self.queue.moves != moves:
@@ -133,33 +153,56 @@ cdef int shift(TimerSet self, Spot *spot, object token, uint64_t new_at) except 
     cdef uint64_t next = self.queue.next
     cdef uint32_t moves = self.queue.moves
     cdef Crowd *crowd = crowd_at(spot)
+    # In every copy of a crowd a timer is as far from the start.
+    cdef size_t offset = spot.place.position - crowd.start if crowd is not NULL else 0
     cdef size_t word
     next_at_spot(&self.queue, spot, &spot.place.position, &word)
-    # A word in two places, each with a reference, until the old one is gone.
+    # A word in two places, each with a reference, until the old one is gone: no foreign code runs before that.
     timers_keep(word)
     if put(&self.queue, new_at, word) < 0:
         timers_drop(word)
         raise MemoryError
-    try:
-        # Where the insertion may have moved it: of the timers with this very token it is still the oldest.
-        if self.queue.moves != moves:
-            find_again(self, crowd, token, spot)
-        if remove_at_spot(&self.queue, spot, &word) < 0:
-            raise MemoryError
-    except BaseException:
+    if (
+        (self.queue.moves != moves and find_anew(self, spot, word, crowd is not NULL, offset) < 0)
+        or remove_at_spot(&self.queue, spot, &word) < 0
+    ):
         word = take_back(&self.queue, new_at)
-        timers_drop(word)
         self.soonest = None
-        raise
+        timers_drop(word)
+        raise MemoryError
     timers_drop(word)
     note_removal(self, next)
     return 0
 
 
-cdef int find_again(TimerSet self, Crowd *crowd, object token, Spot *spot) except -1:
-    cdef size_t position = spot.place.position
-    if crowd is not NULL and find_spot(&self.queue, spot.deadline, False, spot) and crowd_at(spot) is crowd:
-        # What is added to a crowd moves nothing in it.
-        spot.place.position = position
-        return 0
-    return locate(self, spot.deadline, self.queue.kind, token, spot)
+cdef int find_anew(TimerSet self, Spot *spot, size_t word, bint in_crowd, size_t offset) noexcept:
+    """Where an insertion may have moved the timers of a spot; -1 without memory."""
+    # A bucket may have grown beyond what one timer can be removed from.
+    if find_spot(&self.queue, spot.deadline, not in_crowd, spot) < 0:
+        return -1
+    if in_crowd:
+        spot.place.position = crowd_at(spot).start + offset
+    else:
+        spot.place.position = 0
+        go_to_word(self, spot, word)
+    return 0
+
+
+cdef bint go_to_word(TimerSet self, Spot *spot, size_t word) noexcept:
+    """From a position on, find the oldest timer of this very word."""
+    cdef size_t other
+    while next_at_spot(&self.queue, spot, &spot.place.position, &other):
+        if other == word:
+            return True
+        spot.place.position += 1
+    return False
+
+
+cdef bint locate_word(TimerSet self, uint64_t deadline, size_t word, Spot *spot) except -1:
+    if not locate(self, deadline, self.queue.kind, token_of(self, word), spot):
+        return False
+    if go_to_word(self, spot, word):
+        return True
+    # An older one has the same token.
+    spot.place.position = 0
+    return go_to_word(self, spot, word)

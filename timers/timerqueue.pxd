@@ -71,7 +71,7 @@ cdef struct Spot:
 # False if there is none. `to_write`: whatever its size, bring it into a form that is quickly searched, and from which
 # can be removed.
 cdef int find_spot(Queue *queue, uint64_t deadline, bint to_write, Spot *spot) noexcept nogil
-# Whether a spot has more than are looked through one by one; and its crowd, if it is one that may be written to.
+# Whether a spot has more than are looked through one by one; and its crowd, if it is one.
 cdef bint is_crowded(Spot *spot) noexcept nogil
 cdef Crowd *crowd_at(Spot *spot) noexcept nogil
 # Position and word of the first timer from `position` on; False if there is no further one.

@@ -350,7 +350,7 @@ cdef bint is_crowded(Spot *spot) noexcept nogil:
 
 
 cdef Crowd *crowd_at(Spot *spot) noexcept nogil:
-    if spot.in_heap or not spot.place.own or not is_crowd(slot_of(spot)):
+    if spot.in_heap or not is_crowd(slot_of(spot)):
         return NULL
     return as_crowd(slot_of(spot))
 

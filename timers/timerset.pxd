@@ -8,18 +8,21 @@ Foreign code (finalisers, `__eq__`, the collector, ...) may call the same timers
   - arguments are converted before the state is read;
   - timers are detached, and the invariants restored, before a token is released;
   - whatever may run foreign code (a comparison, an allocation that starts the collector) is followed by a look at
-    `version` and at the `moves` of the queue, and where one has changed, by another attempt;
+    `version` and at the `moves` of the queue, and where one has changed, by another attempt. Foreign code also runs
+    where the last reference to a token, or to what holds tokens, is let go: so what an attempt has held, a function
+    of its own holds, which has returned before that look;
+  - what is half done is undone before an exception is raised, as to make one is an allocation;
   - no container is tracked by the collector before it is filled.
 """
 
-from cpython.object cimport PyObject, PyObject_Hash
+from cpython.object cimport PyObject, PyObject_Hash, PyObject_RichCompareBool, Py_EQ
 from cpython.ref cimport Py_DECREF
 from libc.stdint cimport uint8_t, uint64_t
 
 from timers.boxes cimport BLOCK, Boxes, peek_in_box, take_from_box
 from timers.keeping cimport FIXED, IN_TREE, Keeping, keeping_of
 from timers.timerqueue cimport Queue, put
-from timers.tokens cimport box_of, boxed, is_boxed, timers_drop, timers_keep
+from timers.tokens cimport box_of, is_boxed, timers_drop, timers_keep
 
 cdef extern from "Python.h":
     void PyObject_GC_Track(PyObject *container) noexcept
@@ -48,8 +51,7 @@ cdef int check_kind(TimerSet self, uint64_t *deadline, uint8_t kind, str name) e
 
 # Boxes for so many more tokens. May let in foreign code.
 cdef int make_boxes(TimerSet self, size_t wanted) except -1
-# For which there is a box; `hash`: of a key. Answers the word.
-cdef size_t add_boxed(TimerSet self, uint64_t deadline, object token, bint loose, uint64_t hash) except 0
+cdef size_t put_boxed(TimerSet self, uint64_t deadline, object token, bint loose, uint64_t hash) noexcept
 # For messages: what a kind of time is called.
 cdef str name_of(uint8_t kind)
 cdef object mix_error(str what, uint8_t kind, str others, uint8_t held)
@@ -89,6 +91,12 @@ cdef inline object token_of(TimerSet self, size_t word):
     return <object>peek_in_box(self.boxes, box_of(word)) if is_boxed(word) else <object><PyObject *>word
 
 
+cdef inline bint is_equal(TimerSet self, size_t word, object token) except -1:
+    """Whether the token of a word equals the given one. Foreign code, to the end, where the first is let go."""
+    held = token_of(self, word)
+    return held is token or PyObject_RichCompareBool(held, token, Py_EQ)
+
+
 cdef inline PyObject *taken_token(TimerSet self, size_t word) noexcept:
     """The token of a word that was taken, with the reference."""
     return take_from_box(self.boxes, box_of(word)) if is_boxed(word) else <PyObject *>word
@@ -113,12 +121,21 @@ cdef inline uint64_t hash_of(TimerSet self, size_t word) noexcept:
     return <uint64_t>PyObject_Hash(<object><PyObject *>word)
 
 
-cdef inline int add_plain(TimerSet self, uint64_t deadline, object token) except -1:
-    timers_keep(<size_t><PyObject *>token)
-    if put(&self.queue, deadline, <size_t><PyObject *>token) < 0:
-        timers_drop(<size_t><PyObject *>token)
-        raise MemoryError
-    return 0
+cdef inline size_t put_plain(TimerSet self, uint64_t deadline, size_t word) noexcept:
+    timers_keep(word)
+    if put(&self.queue, deadline, word) < 0:
+        timers_drop(word)
+        return 0
+    return word
+
+
+cdef inline size_t put_token(
+    TimerSet self, uint64_t deadline, object token, Keeping keeping, uint64_t hash
+) noexcept:
+    """Add a timer, for whose token there is a box, if it needs one; `hash`: of a key. Its word, or 0 without memory."""
+    if keeping == IN_TREE:
+        return put_plain(self, deadline, <size_t><PyObject *>token)
+    return put_boxed(self, deadline, token, keeping != FIXED, hash)
 
 
 cdef inline int add(TimerSet self, uint64_t deadline, uint8_t kind, object token, str name) except -1:
@@ -138,9 +155,7 @@ cdef inline int add_as(
         check_kind(self, &deadline, kind, name)
     if deadline < self.queue.next:
         self.soonest = None
-    if keeping == IN_TREE:
-        add_plain(self, deadline, token)
-    else:
-        add_boxed(self, deadline, token, keeping != FIXED, 0)
+    if not put_token(self, deadline, token, keeping, 0):
+        raise MemoryError
     self.version += 1
     return 0

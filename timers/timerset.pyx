@@ -15,8 +15,9 @@ from timers.boxes cimport (
 )
 from timers.bucket cimport Timer
 from timers.keys cimport check_keys, has_key
-from timers.timerqueue cimport check_queue, clear_queue, copy_queue, init_queue, read_queue, take_back
+from timers.timerqueue cimport check_queue, clear_queue, copy_queue, init_queue, put, read_queue, take_back
 from timers.times cimport FLOAT, INT, NAIVE, turn_to_float, write_time
+from timers.tokens cimport box_of, boxed, is_boxed
 
 import_datetime()
 
@@ -65,34 +66,39 @@ cdef int check_kind(TimerSet self, uint64_t *deadline, uint8_t kind, str name) e
 # ---- in
 
 cdef int make_boxes(TimerSet self, size_t wanted) except -1:
-    cdef Boxes boxes
     for _ in range(ATTEMPTS):
-        if self.boxes is None:
-            boxes = Boxes.__new__(Boxes)
-            # Making them may have let foreign code in, with a token of its own.
-            if self.boxes is None:
-                self.boxes = boxes
-        boxes = self.boxes
-        must_be_whole(boxes)
-        if boxes.ready >= wanted:
-            return 0
-        # This too: once more, to see whether it is still so.
-        make_room(boxes, wanted)
+        if self.boxes is not None:
+            must_be_whole(self.boxes)
+            if self.boxes.ready >= wanted:
+                return 0
+        make_some(self, wanted)
     raise restless_error()
 
 
-cdef size_t add_boxed(TimerSet self, uint64_t deadline, object token, bint loose, uint64_t hash) except 0:
+cdef int make_some(TimerSet self, size_t wanted) except -1:
+    cdef Boxes boxes = self.boxes
+    if boxes is None:
+        boxes = Boxes.__new__(Boxes)
+        # Making them may have let foreign code in, with a token of its own.
+        if self.boxes is None:
+            self.boxes = boxes
+    else:
+        make_room(boxes, wanted)
+    return 0
+
+
+cdef size_t put_boxed(TimerSet self, uint64_t deadline, object token, bint loose, uint64_t hash) noexcept:
     cdef size_t box = put_in_box(self.boxes, token, loose, hash)
     if put(&self.queue, deadline, boxed(box)) < 0:
         # The caller has another reference.
         Py_DECREF(<object>take_from_box(self.boxes, box))
-        raise MemoryError
+        return 0
     return boxed(box)
 
 
 cdef int add_many(TimerSet self, const uint64_t *deadlines, list tokens, uint8_t kind) except -1:
     cdef Py_ssize_t count = len(tokens)
-    cdef Py_ssize_t done = 0
+    cdef Py_ssize_t index
     cdef uint64_t deadline
     # How each is kept; NULL: all in the tree.
     cdef uint8_t *keepings = NULL
@@ -104,26 +110,51 @@ cdef int add_many(TimerSet self, const uint64_t *deadlines, list tokens, uint8_t
         if keepings is not NULL:
             make_boxes(self, count_boxed(tokens, keepings))
         # From here on no foreign code runs.
-        while done < count:
-            if done + AHEAD < count:
-                prefetch((<PyListObject *>tokens).ob_item[done + AHEAD])
-            add_as(
-                self, deadlines[done], kind, tokens[done], "ats",
-                IN_TREE if keepings is NULL else <Keeping>keepings[done],
-            )
-            done += 1
-    except BaseException:
-        self.soonest = None
-        while done:
-            done -= 1
-            deadline = deadlines[done]
+        index = 0
+        while index < count and kind != self.queue.kind:
+            deadline = deadlines[index]
             check_kind(self, &deadline, kind, "ats")
-            # The list keeps the tokens alive: no finaliser runs.
-            release(self, take_back(&self.queue, deadline))
-        raise
+            index += 1
+        if put_all(self, deadlines, tokens, kind, keepings) < 0:
+            raise MemoryError
     finally:
         PyMem_Free(keepings)
     return 0
+
+
+cdef int put_all(
+    TimerSet self, const uint64_t *deadlines, list tokens, uint8_t kind, const uint8_t *keepings
+) noexcept:
+    """Add timers whose kind goes with the pending ones, all or none; -1 without memory."""
+    cdef uint64_t next = self.queue.next
+    cdef Py_ssize_t count = PyList_GET_SIZE(tokens)
+    cdef Py_ssize_t done = 0
+    while done < count:
+        if done + AHEAD < count:
+            prefetch((<PyListObject *>tokens).ob_item[done + AHEAD])
+        if not put_token(
+            self, held_deadline(self, deadlines[done], kind), tokens[done],
+            IN_TREE if keepings is NULL else <Keeping>keepings[done], 0,
+        ):
+            break
+        done += 1
+    if self.queue.next != next:
+        self.soonest = None
+    if done == count:
+        self.version += count
+        return 0
+    while done:
+        done -= 1
+        # The list keeps the tokens alive: no finaliser runs.
+        release(self, take_back(&self.queue, held_deadline(self, deadlines[done], kind)))
+    return -1
+
+
+cdef inline uint64_t held_deadline(TimerSet self, uint64_t deadline, uint8_t kind) noexcept:
+    """As that of a pending timer, where it is known to be one."""
+    if kind != self.queue.kind:
+        turn_to_float(&deadline)
+    return deadline
 
 
 cdef bint are_plain(list tokens) noexcept:
@@ -204,23 +235,25 @@ cdef tuple survey_some(TimerSet self, size_t most):
 
 
 cdef int copy_into(TimerSet self, TimerSet twin) except -1:
-    cdef Boxes held, boxes, now
     for _ in range(ATTEMPTS):
-        held = self.boxes
-        boxes = None if held is None else copy_boxes(held)
-        # Foreign code may have exchanged all timers, boxes and all.
-        now = self.boxes
-        if now is held:
-            break
-    else:
-        raise restless_error()
+        if try_to_copy(self, twin):
+            return 0
+    raise restless_error()
+
+
+cdef bint try_to_copy(TimerSet self, TimerSet twin) except -1:
+    cdef Boxes held = self.boxes
+    cdef Boxes boxes = None if held is None else copy_boxes(held)
+    if self.boxes is not held:
+        # Foreign code has exchanged all timers, boxes and all.
+        return False
     # Since the boxes were copied, no foreign code has run.
     if copy_queue(&self.queue, &twin.queue) < 0:
         raise MemoryError
     twin.queue.kind = self.queue.kind
     twin.boxes = boxes
     twin.version += 1
-    return 0
+    return True
 
 
 cdef TimerSet fresh_for(TimerSet self):

@@ -10,33 +10,48 @@ from trio._core import _run
 
 from timers import MultiNotifier
 
+# So many dropped deadlines may always be pending.
+FEW = 1000
+
 
 class Deadlines:
-    """The methods that trio's own class has. A scope is hashed and compared by identity, so it is its own handle.
+    """The methods that trio's own class has, and as there, what a scope drops or moves stays until it is passed over.
 
+    It is told by the scope, which knows the deadline that counts: nothing is looked up, whatever scopes are equal to.
     trio does not tell the scopes of one deadline apart; here they are cancelled in the order in which they were set.
     """
 
     def __init__(self) -> None:
         self._timers: MultiNotifier[Any, float] = MultiNotifier()
+        self._active = 0
 
     def add(self, deadline: float, scope: Any) -> None:
         self._timers.notify_at(float(deadline), scope)  # trio takes whole numbers too
+        self._active += 1
 
     def remove(self, deadline: float, scope: Any) -> None:
-        self._timers.cancel(float(deadline), scope)
+        self._active -= 1
 
     def next_deadline(self) -> float:
-        at = self._timers.next_at()
-        return inf if at is None else at
+        while self._timers:
+            deadline, scope = next(iter(self._timers))
+            if scope._registered_deadline == deadline:
+                return deadline
+            self._timers.due(deadline, limit=1)
+        return inf
 
     def expire(self, now: float) -> bool:
-        expired = self._timers.due_items(now)
-        for deadline, scope in expired:
+        expired = False
+        for deadline, scope in self._timers.due_items(now):
             # Cancelling one may move or drop the deadline of another that was taken with it.
             if scope._registered_deadline == deadline:
+                expired = True
                 scope._cancel(_run.CancelReason(source="deadline"))
-        return bool(expired)
+        if len(self._timers) > FEW + 2 * self._active:
+            # A deadline that was dropped and is set again is there twice.
+            active = {scope: at for at, scope in self._timers if scope._registered_deadline == at}
+            self._timers = MultiNotifier((at, scope) for scope, at in active.items())
+        return expired
 
 
 class WithWheel(trio.abc.Instrument):
