@@ -14,6 +14,7 @@ import functools
 import gc
 import random
 import sys
+from datetime import timedelta
 from typing import Any, Callable
 
 from tests.proof.plain import (
@@ -38,6 +39,8 @@ from timers import Deadlines, MultiNotifier
 MOST_RUNS = 21
 # Sizes near which a queue may change its ways: small powers of two, their multiples, and what its constants are today.
 SIZES = (1, 2, 3, 8, 24, 25, 31, 32, 33, 47, 48, 49, 50, 64, 96, 97, 128, 200, 257, 400, 1000, 3000)
+# The last takes an object that the collector sees to make its hash.
+WORDS: tuple[Callable[[int], Any], ...] = ("t{}".format, "t{}".format, "t{}".format, timedelta)
 SPREADS = (1, 2, 13, 50, 1000, 10**7)
 
 CALLS = {"due": 5, "due_items": 5, "cancel": 3, "contains": 3, "reschedule": 2, "next_at": 6, "iterate": 3, "size": 4}
@@ -81,8 +84,11 @@ class Stage:
 
     def __init__(self, rng: random.Random) -> None:
         self.rng, self.numbers = rng, iter(range(10**9))
-        # How many of the tokens are of a kind of their own.
+        # How many of the tokens are of a kind of their own, and whether nobody else has those, so that they die with
+        # their timers; what the others are.
         self.own_tokens = rng.choice((0, 0, 0, 0.3, 0.3, 1))
+        self.mortal = rng.random() < 0.5
+        self.word: Callable[[int], Any] = rng.choice(WORDS)
         size = max(rng.choice(SIZES if rng.random() < 0.3 else SIZES[:-3]) + rng.choice((-1, 0, 0, 1)), 0)
         # Most of them count, which makes no work beside the notifier's own.
         self.clock: Clock = rng.choice((Calendar(), Count(int), Count(int), Count(float)))
@@ -99,7 +105,7 @@ class Stage:
 
     def made(self) -> Any:
         moment = self.clock.moment
-        n: MultiNotifier[Any, Any] = MultiNotifier([(moment(at), token) for at, token in self.pairs])
+        n: MultiNotifier[Any, Any] = MultiNotifier([(moment(at), token) for at, token in self.lent(self.pairs)])
         if self.rng.random() < 0.4:
             n.cancel(moment(10**12 + 1), NOBODY)
         return n
@@ -113,7 +119,13 @@ class Stage:
 
     def token(self) -> Any:
         number = next(self.numbers)
-        return Tag(number) if self.rng.random() < self.own_tokens else f"t{number}"
+        return Tag(number) if self.rng.random() < self.own_tokens else self.word(number)
+
+    def lent(self, pairs: list[Pair]) -> list[Pair]:
+        """The pairs as the notifier gets them."""
+        if not self.mortal:
+            return pairs
+        return [(at, Tag(token.number) if type(token) is Tag else token) for at, token in pairs]
 
     def time(self) -> int:
         return int(self.rng.random() * self.spread) * self.unit
@@ -150,7 +162,7 @@ class KeyStage(Stage):
     call = staticmethod(call_keys)
 
     def made(self) -> Any:
-        return Deadlines([(token, self.clock.moment(at)) for at, token in self.pairs])
+        return Deadlines([(token, self.clock.moment(at)) for at, token in self.lent(self.pairs)])
 
     def read(self, n: Any) -> list[Pair]:
         return turned(n.items(), self.clock)
@@ -173,7 +185,7 @@ class Hooked:
             self.hook()
         else:
             # Enough for a collection at the next object, and no old list or tuple that could be used again.
-            self.kept.append([[[], (each,), (each, each), {each: each}] for each in range(3)])
+            self.kept.append([[[], (each,), (each, each), (each, each, each), {each: each}] for each in range(3)])
 
     def __enter__(self) -> None:
         self.old = gc.get_threshold()
@@ -226,7 +238,7 @@ def step(stage: Stage, look: bool = True) -> None:
         runs += 1
         try:
             if runs == wanted:
-                inside.append(stage.call(stage.twin if apart else n, inner, *theirs, stage.clock))
+                inside.append(stage.call(stage.twin if apart else n, inner, *theirs[:3], more, stage.clock))
         finally:
             busy = False
             gc.enable()
@@ -238,7 +250,9 @@ def step(stage: Stage, look: bool = True) -> None:
         n = stage.notifier = copy.copy(n)
     before = list(stage.pairs)
     answer: Any = RuntimeError
-    ask, hooks = functools.partial(stage.call, n, outer, *ours, clock), Hooked(hook, everywhere)
+    more = stage.lent(theirs[3])
+    ask = functools.partial(stage.call, n, outer, *ours[:3], stage.lent(ours[3]), clock)
+    hooks = Hooked(hook, everywhere)
     with contextlib.suppress(RuntimeError), hooks:
         answer = ask()
     what = f"{type(n).__name__}: {outer}{ours[:3]} with {inner}{theirs[:3]} inside, of {len(before)} timers"

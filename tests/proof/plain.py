@@ -179,7 +179,7 @@ class PlainKeys(Plain):
 
 
 class Tag:
-    """A token that is compared, hashed, copied and pickled by code of its own, which runs the hook."""
+    """A token that is compared, hashed, copied, pickled and let go by code of its own, which runs the hook."""
 
     hook: Callable[[], None] = staticmethod(lambda: None)
 
@@ -202,6 +202,9 @@ class Tag:
     def __reduce__(self) -> Any:
         Tag.hook()
         return Tag, (self.number,)
+
+    def __del__(self) -> None:
+        Tag.hook()
 
 
 class Zone(tzinfo):
