@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,3 +25,11 @@ def inside(tmp_path_factory: pytest.TempPathFactory) -> Any:
     folder = tmp_path_factory.mktemp("inside")
     window.compile(folder)
     return window.look(folder)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    """An empty recovery store of Bytewax."""
+    from tests.operator_steps import new_store
+
+    return new_store(tmp_path / "store")
