@@ -474,6 +474,18 @@ def encoded(exporter: Exporter, indices: list[int], words: bool = True) -> OfArr
     return OfArray(schema, array)
 
 
+def test_a_dictionary_of_a_dictionary_is_no_token() -> None:
+    exporter = Exporter()
+    schemas = [exporter.schema(format) for format in "iiu"]
+    arrays = [exporter.array(2, [None, numbers(0, 1, kind="i")]) for _ in range(2)] + [
+        exporter.array(2, text("a", "b"))
+    ]
+    for things in (schemas, arrays):
+        for outer, inner in zip(things, things[1:]):
+            outer.dictionary = ctypes.pointer(inner)
+    refused(INSTANTS[:2], TypeError, "iterable", OfArray(schemas[0], arrays[0]))
+
+
 @pytest.mark.parametrize("format", ["", "e", "g", "tsu:UTC", "b", "+l"])
 def test_what_no_token_is_made_of(format: str) -> None:
     # It is taken as any other iterable, and is none.
@@ -498,6 +510,7 @@ def test_good_columns_of_tokens_made_by_hand() -> None:
         ),
         (lambda e: encoded(e, [1, 0, 1]), ["two", "one", "two"]),
         (array_of(3, format="n"), [None, None, None]),
+        (array_of(3, [None], format="n", null_count=3), [None, None, None]),
     ]
     for make, expected in cases:
         exporter = Exporter()

@@ -6,8 +6,10 @@ Their own tests run here too, as far as they need nothing from elsewhere; `pytho
 from __future__ import annotations
 
 import asyncio
+import gc
 import subprocess
 import sys
+from decimal import Decimal
 from fractions import Fraction
 from importlib.util import find_spec
 from math import inf
@@ -65,18 +67,21 @@ def test_asyncio_cancels_the_very_handle() -> None:
 def test_asyncio_sweeps_what_was_cancelled() -> None:
     from bench.clients.eventloop import EventLoop
 
-    loop = EventLoop()
+    loop: Any = EventLoop()
+    now = 1.0
+    loop.time = lambda: now
     ran: list[int] = []
     try:
-        now = loop.time()
-        timers = [loop.call_at(now + 0.05, ran.append, number) for number in range(1000)]
+        timers = [loop.call_at(2, ran.append, number) for number in range(1000)]
         nevers = [loop.call_at(inf, ran.append, number) for number in range(3000)]
         for never in nevers[:-1]:
             never.cancel()
         timers[500].cancel()
         loop.run_until_complete(asyncio.sleep(0))
         assert len(loop._pending) == 1000
-        loop.run_until_complete(asyncio.sleep(0.1))
+        now = 3.0
+        loop.run_until_complete(asyncio.sleep(0))
+        loop.run_until_complete(asyncio.sleep(0))
         assert ran == [number for number in range(1000) if number != 500]
         # Cancelled after they have fired, they are counted, and change nothing.
         for timer in timers:
@@ -85,6 +90,82 @@ def test_asyncio_sweeps_what_was_cancelled() -> None:
         assert [timer for _, timer in loop._pending] == nevers[-1:]
     finally:
         loop.close()
+
+
+def test_asyncio_sweeps_while_a_finaliser_sets_a_timer() -> None:
+    from bench.clients.eventloop import EventLoop
+
+    class Garbage:
+        def __init__(self) -> None:
+            self.me = self
+
+        def __del__(self) -> None:
+            loop.call_later(0, ran.append, "late")
+
+    loop = EventLoop()
+    ran: list[str] = []
+    old = gc.get_threshold()
+    try:
+        for threshold in range(1, 20):
+            for never in [loop.call_at(inf, ran.append, "never") for _ in range(300)]:
+                never.cancel()
+            gc.collect()
+            gc.disable()
+            Garbage()
+            gc.set_threshold(threshold)
+            gc.enable()
+            loop.run_until_complete(asyncio.sleep(0.001))
+            gc.set_threshold(*old)
+        gc.collect()
+        loop.run_until_complete(asyncio.sleep(0.001))
+        assert ran == ["late"] * 19
+    finally:
+        gc.set_threshold(*old)
+        loop.close()
+
+
+@pytest.mark.parametrize("late, early", [(2**53 + 1, 2**53), (Decimal("0.1"),) * 2, (Fraction(1, 10),) * 2])
+def test_what_no_float_is_exactly(late: Any, early: Any) -> None:
+    if sys.version_info < (3, 10):
+        pytest.skip("an event has no sequence number in CPython 3.9")
+    simpy = pytest.importorskip("simpy")
+    from bench.clients.events import Scheduler
+    from bench.clients.simulation import WheelEnvironment
+
+    ran: list[Any] = []
+    clock: list[Any] = [early * 0]
+    scheduler = Scheduler(lambda: clock[0], lambda delay: clock.append(clock.pop() + delay))
+    scheduler.enterabs(late, 2, ran.append, ("second",))
+    scheduler.run(blocking=False)
+    scheduler.enterabs(early, 1, ran.append, ("first",))
+    scheduler.run()
+    assert ran == ["first", "second"] and clock == [late]
+
+    ran = []
+    environment = WheelEnvironment(early * 0)
+    environment.timeout(late).callbacks.append(lambda _: ran.append(environment.now))
+    assert environment.peek() == late
+    event = simpy.events.Event(environment)
+    event._ok, event._value = True, None
+    event.callbacks.append(lambda _: ran.append(environment.now))
+    environment.schedule(event, simpy.events.URGENT, early)
+    environment.run()
+    assert ran == [early, late]
+
+
+def test_trio_knows_a_deadline_that_is_no_float() -> None:
+    trio = pytest.importorskip("trio")
+    from trio.testing import MockClock
+
+    from bench.clients.deadlines import WithWheel
+
+    async def main() -> None:
+        for deadline in (Fraction(10, 3), 2**53 + 1):
+            with trio.CancelScope(deadline=deadline) as scope:
+                await trio.sleep_forever()
+            assert scope.cancelled_caught
+
+    trio.run(main, clock=MockClock(autojump_threshold=0), instruments=[WithWheel()])
 
 
 def test_trio_sweeps_deadlines_that_were_dropped() -> None:

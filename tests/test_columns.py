@@ -7,12 +7,17 @@ import re
 import sys
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
+from fractions import Fraction
 from typing import Any, Callable
 
 import pytest
 
 from tests.columns import CLOCKS, INSTANTS, START, UTC, WORDS, answers, refused
 from timers import MultiNotifier
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+
 
 # ---- the libraries
 
@@ -111,6 +116,46 @@ def test_numpy_units_round_up(unit: str) -> None:
         bad = numpy.array([0, 0, extreme], "i8").view(f"M8[{unit}]")
         if unit not in ("7ns", "ps", "as"):
             refused(bad, ValueError, re.escape("ats[2] lies outside the years 1 to 9999"))
+
+
+def test_numpy_units_at_the_ends_of_the_calendar() -> None:
+    numpy = pytest.importorskip("numpy")
+    units: dict[str, Any] = {
+        "h": 3600 * 10**6,
+        "s": 10**6,
+        "ms": 1000,
+        "us": 1,
+        "ns": Fraction(1, 1000),
+        "ps": Fraction(1, 10**6),
+    }
+    first, last = ((end.replace(tzinfo=UTC) - EPOCH) // MICROSECOND for end in (datetime.min, datetime.max))
+    for unit, micros in units.items():
+        for many in (1, 3, 10, 25, 100, 500, 1000, 1500, 2**31 - 1):
+            for end in (first, last):
+                near = math.ceil(end / (many * micros))
+                for number in (near - 1, near, near + 1, near * 2, -(2**62), 2**62):
+                    if abs(number) >= 2**63:
+                        continue
+                    ats = numpy.array([number], "i8").view(f"M8[{many}{unit}]")
+                    wanted = math.ceil(number * many * micros)
+                    if first <= wanted <= last:
+                        assert answers(ats, ["x"]) == [(EPOCH + wanted * MICROSECOND, "x")]
+                    else:
+                        refused(ats, ValueError, re.escape("ats[0] lies outside the years 1 to 9999"), ["x"])
+
+
+@pytest.mark.parametrize("unit", ["Y", "3Y", "5000Y", "9000Y", "50000Y", "7M", "60000M", "120000M", "2147483647M"])
+def test_years_of_numpy(unit: str) -> None:
+    numpy = pytest.importorskip("numpy")
+    many = int(unit[:-1] or 1)
+    for number in (-(2**62), -700, -2, -1, 0, 1, 2, 100, 2800, 2**62):
+        months = number * many * (12 if unit[-1] == "Y" else 1)
+        ats = numpy.array([number], "i8").view(f"M8[{unit}]")
+        if 1 <= 1970 + months // 12 <= 9999:
+            wanted = datetime(1970 + months // 12, months % 12 + 1, 1, tzinfo=UTC)
+            assert answers(ats, ["x"]) == [(wanted, "x")]
+        else:
+            refused(ats, ValueError, re.escape("ats[0] lies outside the years 1 to 9999"), ["x"])
 
 
 def test_what_numpy_hides_is_refused() -> None:
@@ -364,10 +409,24 @@ def test_tokens_of_arrow() -> None:
     refused(INSTANTS[:2], ValueError, "length", pyarrow.array(["a"]))
 
 
+@pytest.mark.parametrize("records", [[{"q": "a"}, {"q": "b"}], [{"q": "a", "r": 1}, {"q": "b", "r": 2}]])
+def test_records_are_tokens(records: list[Any]) -> None:
+    arrow, polars = pytest.importorskip("pyarrow"), pytest.importorskip("polars")
+    pandas = pytest.importorskip("pandas")
+    arrays = [arrow.array(records), arrow.chunked_array([records[:1], records[1:]]), polars.Series(records)]
+    for column in (*arrays, pandas.Series(records, dtype=pandas.ArrowDtype(arrays[0].type))):
+        assert [token for _, token in answers(INSTANTS[:2], column)] == records
+    words = [record["q"] for record in records]
+    for table in (arrow.table({"q": words}), polars.DataFrame({"q": words})):
+        assert [token for _, token in answers(INSTANTS[:2], table)] == words
+
+
 def test_tokens_of_polars() -> None:
     polars = pytest.importorskip("polars")
     words: list[Any] = [*WORDS[:10], None, *WORDS[11:]]
     for column in (polars.Series(words), polars.Series(words, dtype=polars.Categorical)):
         assert [token for _, token in answers(INSTANTS, column)] == words
+    assert [token for _, token in answers(INSTANTS[:3], polars.Series([None] * 3))] == [None] * 3
+    refused(polars.Series([None] * 3), ValueError, re.escape("ats[0] is null"), "abc")
     objects = polars.Series([START, UTC, None], dtype=polars.Object)
     assert [token for _, token in answers(INSTANTS[:3], objects)] == [START, UTC, None]

@@ -243,6 +243,25 @@ def test_a_crowd_beside_a_copy_keeps_its_index(size: int) -> None:
         assert [token for _, token in twin] == held
 
 
+def test_asking_ends_with_the_last_token_that_must_be_asked() -> None:
+    class Own:
+        __hash__: Any = None
+        asked = 0
+
+        def __eq__(self, other: object) -> bool:
+            Own.asked += 1
+            return False
+
+    own = Own()
+    n: MultiNotifier[Any, float] = MultiNotifier([(5.0, own), *((5.0, str(number)) for number in range(500))])
+    assert (5.0, "none") not in n and Own.asked
+    assert n.cancel(5.0, own)
+    Own.asked = 0
+    assert n.cancel(5.0, "400") and not n.cancel(5.0, "400") and n.cancel(5.0, "300")
+    n.notify_at(5.0, own)
+    assert (5.0, "none") not in n and Own.asked == 1
+
+
 # ---- iterators
 
 
@@ -406,6 +425,37 @@ def test_no_object_is_a_notifier_and_a_deadlines() -> None:
     """)
 
 
+@pytest.mark.parametrize("copier", ["copy", "deepcopy"])
+@pytest.mark.parametrize("kind", ["MultiNotifier", "Deadlines"])
+def test_a_copy_that_is_found_before_it_is_one(kind: str, copier: str) -> None:
+    survives(f"""{SETTING}
+    def act():
+        for found in gc.get_objects():
+            if type(found) is {kind} and found is not n and not seen:
+                try:
+                    if {kind} is MultiNotifier: found.notify_at(1.0, token)
+                    else: found[token] = 1.0
+                except RuntimeError: continue
+                found.next_at()
+                seen.append(found)
+
+    for threshold in range(1, 12):
+        seen, token = [], "".join(["to", "ken!"])
+        count = sys.getrefcount(token)
+        n = MultiNotifier([(5.0, "a")]) if {kind} is MultiNotifier else Deadlines([("a", 5.0)])
+        collect(act, threshold)
+        try: twin = copy.{copier}(n)
+        except RuntimeError: twin = n
+        gc.disable()
+        twin._check()
+        # It may also be found once it is one.
+        assert twin.next_at() == min(twin.values() if {kind} is Deadlines else [at for at, _ in twin])
+        seen.clear()
+        del twin
+        assert sys.getrefcount(token) == count
+    """)
+
+
 def test_new_that_answers_what_only_calls_itself_a_notifier() -> None:
     made = False
 
@@ -435,9 +485,10 @@ def test_keys_set_before_there_is_a_table() -> None:
     acts = [
         lambda d: d.__setitem__("key", 1.0), lambda d: d["key"], lambda d: "key" in d, lambda d: d.update(key=1.0),
         lambda d: d.setdefault("key", 1.0), lambda d: d.pop("key"), lambda d: d.popitem(), lambda d: d.due(1.0), len,
-        lambda d: d.clear(), lambda d: d.copy(), lambda d: d.__deepcopy__({}), list, repr,
+        lambda d: d.clear(), lambda d: copies.append(d.copy()), lambda d: d.__deepcopy__({}), list, repr,
         lambda d: d.__init__({"key": 1.0}),
     ]
+    copies = []
     for act in acts:
         for first in range(1, 6):
             gc.collect()
@@ -452,6 +503,9 @@ def test_keys_set_before_there_is_a_table() -> None:
             d._check()
             d["key"] = 2.0
             assert d.due(5.0) == ["key"]
+    for d in copies:
+        d["key"] = 2.0
+        assert d.due(5.0) == ["key"]
     """)
 
 

@@ -163,6 +163,41 @@ class Registered(NamedTuple):
 copyreg.pickle(Registered, lambda token: (Registered, (token.x + 1,)))
 
 
+class WithNew(namedtuple("WithNew", "x")):
+    __slots__ = ()
+
+    def __new__(cls, x: int) -> Any:
+        return super().__new__(cls, x + 1)
+
+
+class WithArguments(namedtuple("WithArguments", "x")):
+    __slots__ = ()
+
+    def __getnewargs__(self) -> Any:
+        return (self[0] + 1,)
+
+
+class WithNamedArguments(namedtuple("WithNamedArguments", "x")):
+    __slots__ = ()
+
+    def __getnewargs_ex__(self) -> Any:
+        return (), {"x": self[0] + 1}
+
+
+class WithIteration(namedtuple("WithIteration", "x")):
+    __slots__ = ()
+
+    def __iter__(self) -> Any:
+        return iter([self[0] + 1])
+
+
+class Own(enum.Enum):
+    MEMBER = 1
+
+
+vars(Own.MEMBER)["__deepcopy__"] = lambda memo: "copied"
+
+
 def odd_uuid() -> uuid.UUID:
     token = uuid.UUID(int=5)
     object.__setattr__(token, "is_safe", Dressed())
@@ -188,7 +223,12 @@ LOOKALIKES: dict[str, Callable[[], Any]] = {
     "NamedTuple with __reduce_ex__": lambda: WithReduceEx(1),
     "NamedTuple with __getattribute__": lambda: WithAccess(1),
     "NamedTuple known to copyreg": lambda: Registered(1),
+    "NamedTuple with __new__": lambda: WithNew(1),
+    "NamedTuple with __getnewargs__": lambda: WithArguments(1),
+    "NamedTuple with __getnewargs_ex__": lambda: WithNamedArguments(1),
+    "NamedTuple with __iter__": lambda: WithIteration(1),
     "Enum with __deepcopy__": lambda: Copied.ONE,
+    "member of an Enum with __deepcopy__": lambda: Own.MEMBER,
     "instance": Dressed,
     "method": lambda: types.MethodType(at_home, Dressed()),
     "list": list,
@@ -230,6 +270,25 @@ def test_subclasses_of_dates_and_zones_are_copied() -> None:
     n: MultiNotifier[Any] = MultiNotifier((NOON, token) for token in tokens)
     for one, other in zip(copy.deepcopy(n).due(NOON), tokens):
         assert one is not other and one == other
+
+
+@pytest.mark.parametrize(
+    "token",
+    [uuid.UUID(int=5), Fraction(1, 3), Decimal(5), frozenset([5]), timedelta(5), date(2026, 1, 1), NOON],
+    ids=repr,
+)
+def test_what_copyreg_says_goes_first(token: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(copyreg.dispatch_table, type(token), lambda token: (str, ("copied",)))
+    n: MultiNotifier[Any] = MultiNotifier([(NOON, token), (NOON, (token, 1))])
+    one, pair = copy.deepcopy(token), copy.deepcopy((token, 1))
+    assert copy.deepcopy(n).due(NOON) == [one, pair] and n.due(NOON) == [token, (token, 1)]
+
+
+@pytest.mark.parametrize("token", [uuid.UUID(int=5), Fraction(1, 3)], ids=repr)
+def test_a_class_that_was_told_how_to_copy(token: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert copy.deepcopy(MultiNotifier([(NOON, token)])).due(NOON) == [token]
+    monkeypatch.setattr(type(token), "__deepcopy__", lambda self, memo: "copied", raising=False)
+    assert copy.deepcopy(MultiNotifier([(NOON, token)])).due(NOON) == ["copied"]
 
 
 def test_an_odd_uuid_is_no_uuid() -> None:

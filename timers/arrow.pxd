@@ -86,6 +86,7 @@ cdef class Export:
     # Get the first chunk, or the next one, if there is one.
     cdef bint begin(self) except -1
     cdef bint advance(self) except -1
+    cdef bint is_struct(self) noexcept
     # The schema of the one column, be it within a struct, and the chunk at hand.
     cdef Schema *column_schema(self) except NULL
     cdef Column column(self) except *

@@ -89,11 +89,14 @@ cdef class Export:
             raise self.failed(code)
         return self.array.release is not NULL
 
+    cdef bint is_struct(self) noexcept:
+        return self.schema.format is not NULL and strcmp(self.schema.format, b"+s") == 0
+
     cdef Schema *column_schema(self) except NULL:
         cdef Schema *schema = &self.schema
         if schema.release is NULL or schema.format is NULL:
             raise self.broken("has no schema")
-        if strcmp(schema.format, b"+s") == 0 and schema.dictionary is NULL:
+        if self.is_struct() and schema.dictionary is NULL:
             if schema.n_children != 1:
                 raise ValueError(f"{self.name} must be one column, not {schema.n_children}")
             if schema.children is NULL or schema.children[0] is NULL or schema.children[0].format is NULL:
@@ -104,7 +107,7 @@ cdef class Export:
     cdef Column column(self) except *:
         cdef Column column = Column(&self.array, self.array.length, self.array.offset, 0, NULL, NULL)
         self.check(&self.array)
-        if strcmp(self.schema.format, b"+s") == 0:
+        if self.is_struct():
             if self.array.n_children != 1 or self.array.children is NULL or self.array.children[0] is NULL:
                 raise self.broken("has an array without the child of its schema")
             column.array = self.array.children[0]
@@ -114,7 +117,8 @@ cdef class Export:
             column.outer = self.bitmap(&self.array)
             column.outer_start = self.array.offset
             column.start += column.array.offset
-        if column.length:
+        # Nothing but nulls need not say so; some exporters have a buffer there all the same.
+        if column.length and strcmp(self.column_schema().format, b"n"):
             column.inner = self.bitmap(column.array)
         return column
 
@@ -228,7 +232,10 @@ cdef list read_words(Export export):
     cdef int64_t index, place
     cdef list tokens = []
     cdef list known
-    if not form or (schema.dictionary is not NULL and word_form(schema) not in b"cCsSiIlL"):
+    if not form or (
+        schema.dictionary is not NULL
+        and (word_form(schema) not in b"cCsSiIlL" or schema.dictionary.dictionary is not NULL)
+    ):
         return None
     cdef bint more = export.begin()
     while more:

@@ -39,9 +39,11 @@ cdef void set_unit(Meaning *meaning, int64_t up, int64_t down) noexcept:
     """The microseconds of a number of 64 bits as a fraction, of which one part is 1."""
     meaning.up = up
     meaning.down = down
-    # Fractions of a microsecond do not reach beyond the calendar.
-    meaning.low = -((EPOCH - FIRST) // up) if down == 1 else INT64_MIN + meaning.nat
-    meaning.high = (LAST - EPOCH) // up if down == 1 else INT64_MAX
+    # The fractions that are rounded up to the first microsecond count; fine ones do not reach beyond the calendar.
+    meaning.low = INT64_MIN + meaning.nat
+    if EPOCH - FIRST < INT64_MAX // down:
+        meaning.low = 1 - down - (EPOCH - FIRST) * down // up
+    meaning.high = (LAST - EPOCH) * down // up if LAST - EPOCH <= INT64_MAX // down else INT64_MAX
 
 
 cdef bytes to_deadlines(const char *data, int64_t start, int64_t count, int64_t before, Meaning *meaning):
@@ -151,8 +153,10 @@ cdef object to_unit(object numpy, object ats, Meaning *meaning):
     ats = numpy.asarray(ats, ats.dtype.newbyteorder("="))
     unit, many = numpy.datetime_data(ats.dtype)
     if unit == "Y" or unit == "M":
-        # Days of what is not far outside the calendar, and else of what is just outside, cannot wrap around.
-        ats = ats.clip(*numpy.array(["-0400", "10400"], "M8[Y]").astype(ats.dtype)).astype("M8[D]")
+        # Days of what is not far outside the calendar, and else of what is outside, cannot wrap around.
+        most = (20_000 if unit == "Y" else 240_000) // many + 1
+        numbers = ats.view("i8").clip(-most, most) * many
+        ats = numpy.where(numpy.isnat(ats), ats.view("i8"), numbers).view(f"M8[{unit}]").astype("M8[D]")
         unit, many = "D", 1
     if unit not in UNITS:
         raise ValueError(f"ats must have a unit of time, not {ats.dtype}")
@@ -278,9 +282,16 @@ cdef list read_tokens(object tokens):
         exported = export(tokens, "tokens")
     if exported is None:
         return None
-    words = read_words(exported)
+    # A table of one column is that; the elements of a column of records are dicts.
+    if not (exported.is_struct() and is_column(tokens)):
+        words = read_words(exported)
     to_list = getattr(tokens, "to_pylist", None) if words is None else None
     return words if to_list is None else own_list(to_list())
+
+
+cdef bint is_column(object source) except -1:
+    """Of what exports Arrow, whether it is an array and no table."""
+    return (hasattr(source, "dtype") or hasattr(source, "type")) and not hasattr(source, "columns")
 
 
 cdef list own_list(object held):

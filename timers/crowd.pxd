@@ -69,6 +69,8 @@ cdef struct Crowd:
 cdef Crowd *new_crowd(Chunk *newest) noexcept nogil
 # Positions stay the same where there is an index.
 cdef Crowd *copy_crowd(Crowd *crowd) noexcept nogil
+# To the copy that is written to, by who has searched and goes on so; another owner makes one when it searches.
+cdef void pass_index(Crowd *crowd, Crowd *twin) noexcept nogil
 cdef void leave_crowd(Crowd *crowd) noexcept nogil
 cdef size_t crowd_memory(Crowd *crowd) noexcept nogil
 cdef const char *check_crowd(Crowd *crowd) noexcept nogil

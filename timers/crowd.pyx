@@ -3,7 +3,7 @@
 from libc.string cimport memcpy, memmove, memset
 
 from timers.bits cimport (
-    PyMem_Free, PyMem_Malloc, PyMem_Realloc, join_owners, leave_owner, owners_of, prefetch_chunk,
+    FREE_THREADED, PyMem_Free, PyMem_Malloc, PyMem_Realloc, join_owners, leave_owner, owners_of, prefetch_chunk,
 )
 from timers.bucket cimport bucket_count, is_own, leave_bucket
 from timers.tokens cimport NOBODY, timers_drop, timers_keep
@@ -158,6 +158,11 @@ cdef Crowd *copy_crowd(Crowd *crowd) noexcept nogil:
     twin.start = crowd.start - gone * SEGMENT
     twin.end = crowd.end - gone * SEGMENT
     return twin
+
+
+cdef void pass_index(Crowd *crowd, Crowd *twin) noexcept nogil:
+    if not FREE_THREADED and twin.index is NULL and crowd.index is not NULL and not crowd.index.busy:
+        twin.index, crowd.index = crowd.index, NULL
 
 
 cdef void leave_crowd(Crowd *crowd) noexcept nogil:

@@ -55,9 +55,13 @@ cdef bint is_value(PyObject *token, int depth, int *parts) noexcept:
                 return False
         return True
     if kind is <PyObject *>frozenset:
-        for part in <frozenset>thing:
-            if not is_value(<PyObject *>part, depth - 1, parts) and not is_identity(<PyObject *>part):
-                return False
+        try:
+            for part in <frozenset>thing:
+                if not is_value(<PyObject *>part, depth - 1, parts) and not is_identity(<PyObject *>part):
+                    return False
+        except MemoryError:
+            # Of an iterator, which is made where Cython knows no other way.
+            return False
         return True
     if kind is <PyObject *>datetime:
         zone = datetime_tzinfo(thing)
@@ -297,6 +301,17 @@ cdef int64_t find_in(
     return found
 
 
+cdef bint must_ask(Crowd *crowd, Searcher *by) noexcept:
+    """Whether some token has a hash or `==` of its own, also after those that had have gone."""
+    cdef size_t position
+    if crowd.index.asks:
+        for position in range(crowd.start, crowd.end):
+            if word_at(crowd, position) != NOBODY and nature_of(token_of(word_at(crowd, position), by)) == OWN:
+                return True
+        crowd.index.asks = False
+    return False
+
+
 cdef int64_t find_by_index(Crowd *crowd, PyObject *token, Searcher *by) except STARVED:
     cdef Nature nature = nature_of(token)
     cdef int64_t found, same
@@ -310,14 +325,14 @@ cdef int64_t find_by_index(Crowd *crowd, PyObject *token, Searcher *by) except S
     if nature == IDENTITY:
         if enter(crowd, &crowd.index.equal, True, by) == CHANGED:
             return CHANGED
-        return ASK if crowd.index.asks else NOWHERE
+        return ASK if must_ask(crowd, by) else NOWHERE
     found = find_in(crowd, &crowd.index.equal, True, token, by, &alone)
     if found != CHANGED and not crowd.index.by_identity and (crowd.index.asks or not alone):
         # The very token goes first.
         same = find_in(crowd, &crowd.index.same, False, token, by, &alone)
         if same != NOWHERE:
             return same
-    return ASK if found != CHANGED and crowd.index.asks else found
+    return ASK if found != CHANGED and must_ask(crowd, by) else found
 
 
 cdef int64_t crowd_find(Crowd *crowd, PyObject *token, Searcher *by) except STARVED:

@@ -11,8 +11,10 @@ How to tell: by exact type, without a question to foreign code.
   fixed         Decimal, Fraction, UUID (with an int and a SafeUUID); functions, of Python or built in; types, unless
                 `copy` has been told otherwise of their metaclass; members of an Enum whose class leaves copying to Enum
                 (before Python 3.11 also: whose value is immutable); named tuples, which is subclasses of tuple with
-                `_fields`, no room for attributes, and copying left to object; frozenset, frozendict; of the containers
-                those whose parts are all in this table, at most 100 parts and 8 deep
+                `_fields`, no room for attributes, and copying left to object and to what `namedtuple` gave them;
+                frozenset, frozendict; of the containers those whose parts are all in this table, at most 100 parts and
+                8 deep
+What `copyreg`, or a class that was changed, says of copying goes before all this, but for what `copy` takes as it is.
 Classes are asked each time, as they may change; nothing is remembered of them.
 """
 

@@ -9,6 +9,7 @@ import copy
 import copyreg
 import datetime as clock
 import enum
+from collections import namedtuple
 from types import MemberDescriptorType
 
 cdef extern from "structmember.h":
@@ -23,6 +24,7 @@ cdef extern from "Python.h":
         Py_ssize_t tp_weaklistoffset
         void *tp_getattro
         void *tp_hash
+        void *tp_iter
         void *tp_finalize
     ctypedef struct PyMemberDescrObject:
         PyMemberDef *d_member
@@ -33,6 +35,10 @@ cdef extern from "Python.h":
     bint PyType_Check(object thing) noexcept
     bint PyTuple_Check(object thing) noexcept
     bint PyFunction_Check(object thing) noexcept
+    PyObject *PyFunction_GetCode(object function) noexcept
+    PyObject *PyFunction_GetGlobals(object function) noexcept
+    bint PyMethod_Check(object thing) noexcept
+    PyObject *PyMethod_GET_FUNCTION(object method) noexcept
     bint PyCFunction_CheckExact(object thing) noexcept
     bint PyType_IsSubtype(PyTypeObject *kind, PyTypeObject *base) noexcept
     PyObject *_PyType_Lookup(PyTypeObject *kind, object name) noexcept
@@ -62,12 +68,17 @@ cdef object enum_kind = enum.EnumMeta
 cdef object enum_copies = vars(enum.Enum).get("__deepcopy__")
 cdef object enum_reduces = vars(enum.Enum).get("__reduce_ex__")
 cdef object frozendict_kind = getattr(builtins, "frozendict", None)
+# What each class has that `namedtuple` made.
+cdef object named_arguments = namedtuple("named", "field").__getnewargs__.__code__
+cdef object tuple_new = namedtuple("named", "field").__new__.__globals__.get("_tuple_new")
 # Those who have told `copy` otherwise.
 cdef dict copiers = getattr(copy, "_deepcopy_dispatch", {})
 cdef dict reducers = copyreg.dispatch_table
 # As the modules may never be needed, they are imported by the first token that looks like one of theirs.
 cdef object decimal_kind = None
+cdef object decimal_copies = None
 cdef object fraction_kind = None
+cdef object fraction_copies = None
 cdef object uuid_kind = None
 cdef object safe_kind = None
 cdef Py_ssize_t uuid_int, uuid_safe     # where in a UUID these are
@@ -85,18 +96,23 @@ cdef Keeping keeping_of_part(object token, int depth, int *parts) noexcept:
     if parts[0] < 0:
         return LOOSE
     if (kind is <PyObject *>str or kind is <PyObject *>int or kind is <PyObject *>bytes or token is None
-            or kind is <PyObject *>float or kind is <PyObject *>bool or kind is <PyObject *>complex
-            or kind is <PyObject *>date or kind is <PyObject *>timedelta):
+            or kind is <PyObject *>float or kind is <PyObject *>bool or kind is <PyObject *>complex):
         return IN_TREE
     if kind is <PyObject *>tuple:
         return keeping_of_items(<tuple>token, depth, parts)
-    if kind is <PyObject *>datetime:
-        return IN_TREE if is_plain_zone(datetime_tzinfo(token)) else LOOSE
-    if kind is <PyObject *>time:
-        return IN_TREE if is_plain_zone(time_tzinfo(token)) else LOOSE
-    if kind is <PyObject *>timezone_kind:
-        return IN_TREE if is_plain_zone(token) else LOOSE
+    if is_plain_date(token, kind):
+        return LOOSE if is_registered(<PyTypeObject *>kind) else IN_TREE
     return keeping_of_rare(token, <PyTypeObject *>kind, depth, parts)
+
+
+cdef bint is_plain_date(object token, PyObject *kind) noexcept:
+    if kind is <PyObject *>date or kind is <PyObject *>timedelta:
+        return True
+    if kind is <PyObject *>datetime:
+        return is_plain_zone(datetime_tzinfo(token))
+    if kind is <PyObject *>time:
+        return is_plain_zone(time_tzinfo(token))
+    return kind is <PyObject *>timezone_kind and is_plain_zone(token)
 
 
 cdef bint is_plain_zone(object zone) noexcept:
@@ -135,11 +151,15 @@ cdef Keeping keeping_of_rare(object token, PyTypeObject *kind, int depth, int *p
     if PyType_Check(token):
         return FIXED if kind is &PyType_Type or not is_registered(kind) else LOOSE
     if kind is <PyTypeObject *>frozenset:
-        if not depth:
+        if not depth or is_registered(kind):
             return LOOSE
-        for part in <frozenset>token:
-            if keeping_of_part(part, depth - 1, parts) == LOOSE:
-                return LOOSE
+        try:
+            for part in <frozenset>token:
+                if keeping_of_part(part, depth - 1, parts) == LOOSE:
+                    return LOOSE
+        except MemoryError:
+            # Of an iterator, which is made where Cython knows no other way.
+            return LOOSE
         return FIXED
     if frozendict_kind is not None and kind is <PyTypeObject *>frozendict_kind:
         if not depth:
@@ -173,9 +193,23 @@ cdef inline bint is_inherited(PyTypeObject *kind, str name) noexcept:
 cdef bint is_named_tuple(PyTypeObject *kind) noexcept:
     return (kind.tp_basicsize == PyTuple_Type.tp_basicsize and not kind.tp_dictoffset and not kind.tp_weaklistoffset
             and kind.tp_getattro is PyObject_GenericGetAttr and kind.tp_finalize is NULL
-            and _PyType_Lookup(kind, "_fields") is not NULL
+            and kind.tp_iter is PyTuple_Type.tp_iter and _PyType_Lookup(kind, "_fields") is not NULL
             and is_inherited(kind, "__deepcopy__") and is_inherited(kind, "__reduce_ex__")
-            and is_inherited(kind, "__reduce__") and is_inherited(kind, "__getstate__") and not is_registered(kind))
+            and is_inherited(kind, "__reduce__") and is_inherited(kind, "__getstate__")
+            and is_inherited(kind, "__getnewargs_ex__") and is_made_by_namedtuple(kind) and not is_registered(kind))
+
+
+cdef bint is_made_by_namedtuple(PyTypeObject *kind) noexcept:
+    """Whether a copy is made by the `__getnewargs__` and `__new__` that each named tuple has, and not by others."""
+    cdef PyObject *arguments = _PyType_Lookup(kind, "__getnewargs__")
+    if (arguments is NULL or not PyFunction_Check(<object>arguments)
+            or PyFunction_GetCode(<object>arguments) is not <PyObject *>named_arguments
+            or <PyObject *>Py_TYPE(<object><PyObject *>kind) is not <PyObject *>type):
+        return False
+    maker = (<object><PyObject *>kind).__new__
+    # The only one to call the `__new__` of tuples so.
+    return (PyFunction_Check(maker)
+            and PyDict_GetItem(<object>PyFunction_GetGlobals(maker), "_tuple_new") is <PyObject *>tuple_new)
 
 
 cdef bint is_fixed_member(object token, PyTypeObject *kind, int depth, int *parts) noexcept:
@@ -184,13 +218,21 @@ cdef bint is_fixed_member(object token, PyTypeObject *kind, int depth, int *part
     if kind.tp_getattro is not PyObject_GenericGetAttr or is_registered(kind):
         return False
     if enum_copies is not None:
-        return _PyType_Lookup(kind, "__deepcopy__") is <PyObject *>enum_copies
+        # Which it may have as an attribute of its own.
+        try:
+            copier = token.__deepcopy__
+        except MemoryError:
+            return False
+        return PyMethod_Check(copier) and PyMethod_GET_FUNCTION(copier) is <PyObject *>enum_copies
     # The copy is the member of an equal value.
     if (_PyType_Lookup(kind, "__deepcopy__") is not NULL
             or _PyType_Lookup(kind, "__reduce_ex__") is not <PyObject *>enum_reduces):
         return False
     attributes = _PyObject_GetDictPtr(token)
     if attributes is NULL or attributes[0] is NULL or not depth:
+        return False
+    if (PyDict_GetItem(<object>attributes[0], "__deepcopy__") is not NULL
+            or PyDict_GetItem(<object>attributes[0], "__reduce_ex__") is not NULL):
         return False
     value = PyDict_GetItem(<object>attributes[0], "_value_")
     return value is not NULL and keeping_of_part(<object>value, depth - 1, parts) != LOOSE
@@ -204,15 +246,15 @@ cdef Keeping keeping_of_imported(object token, PyTypeObject *kind) noexcept:
     if strcmp(kind.tp_name, "decimal.Decimal") == 0:
         if decimal_kind is None:
             import_kinds("decimal")
-        return FIXED if <PyObject *>kind is <PyObject *>decimal_kind else LOOSE
+        return FIXED if <PyObject *>kind is <PyObject *>decimal_kind and copies_as(kind, decimal_copies) else LOOSE
     if strcmp(kind.tp_name, "Fraction") == 0:
         if fraction_kind is None:
             import_kinds("fractions")
-        return FIXED if <PyObject *>kind is <PyObject *>fraction_kind else LOOSE
+        return FIXED if <PyObject *>kind is <PyObject *>fraction_kind and copies_as(kind, fraction_copies) else LOOSE
     if strcmp(kind.tp_name, "UUID") == 0:
         if uuid_kind is None:
             import_kinds("uuid")
-        if <PyObject *>kind is <PyObject *>uuid_kind:
+        if <PyObject *>kind is <PyObject *>uuid_kind and copies_as(kind, None):
             held = (<PyObject **>(<char *><PyObject *>token + uuid_int))[0]
             if held is NULL or <PyObject *>Py_TYPE(<object>held) is not <PyObject *>int:
                 return LOOSE
@@ -222,15 +264,23 @@ cdef Keeping keeping_of_imported(object token, PyTypeObject *kind) noexcept:
     return LOOSE
 
 
+cdef bint copies_as(PyTypeObject *kind, object known) noexcept:
+    """Whether a class that can be changed has the `__deepcopy__` yet that it came with, or None."""
+    cdef PyObject *copier = _PyType_Lookup(kind, "__deepcopy__")
+    return copier is (<PyObject *>known if known is not None else NULL) and not is_registered(kind)
+
+
 cdef void import_kinds(str name) noexcept:
     """Get to know the classes of a module; where that fails, they are like any other."""
-    global decimal_kind, fraction_kind, uuid_kind, safe_kind, uuid_int, uuid_safe
+    global decimal_kind, decimal_copies, fraction_kind, fraction_copies, uuid_kind, safe_kind, uuid_int, uuid_safe
     try:
         if name == "decimal":
             from decimal import Decimal
+            decimal_copies = vars(Decimal)["__deepcopy__"]
             decimal_kind = Decimal
         elif name == "fractions":
             from fractions import Fraction
+            fraction_copies = vars(Fraction)["__deepcopy__"]
             fraction_kind = Fraction
         else:
             from uuid import UUID, SafeUUID

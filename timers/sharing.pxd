@@ -10,7 +10,7 @@ What may be written to is what has one owner, in a slot that may be written to. 
 
 from libc.stdint cimport uint32_t
 
-from timers.bits cimport FREE_THREADED, owners_of
+from timers.bits cimport owners_of
 from timers.bucket cimport Chunk, bucket_count, is_own, move, new_chunk
 from timers.crowd cimport Crowd, copy_crowd, leave_crowd
 from timers.wheel cimport Slot, Wheel, as_bucket, as_crowd, as_wheel, is_crowd, is_wheel
@@ -46,9 +46,6 @@ cdef inline int own_crowd(Slot *slot) noexcept nogil:
     twin = copy_crowd(as_crowd(slot[0]))
     if twin is NULL:
         return -1
-    if not FREE_THREADED and as_crowd(slot[0]).index is not NULL and not as_crowd(slot[0]).index.busy:
-        # Who writes goes on searching; another owner makes an index when it searches.
-        twin.index, as_crowd(slot[0]).index = as_crowd(slot[0]).index, NULL
     leave_crowd(as_crowd(slot[0]))
     slot[0] = <Slot>twin + 2
     return 0

@@ -5,7 +5,7 @@ from libc.string cimport memset
 from timers.bits cimport high_bit
 from timers.bucket cimport CHUNK, FEWEST, append, bucket_count, is_own, new_chunk
 from timers.cascade cimport allot, bits_for, split_root
-from timers.crowd cimport SEGMENT
+from timers.crowd cimport SEGMENT, pass_index
 from timers.expiry cimport BATCH, earliest, highest, read, ripen, take
 from timers.insertion cimport FLOOD, crown, insert_slowly, uncrown
 from timers.invariants cimport check, soonest_of
@@ -412,6 +412,7 @@ cdef int remove_at_spot(Queue *queue, Spot *spot, size_t *word) noexcept nogil:
             # A copy of a crowd begins with what is left.
             if crowd is not NULL:
                 position += crowd_at(spot).start
+                pass_index(crowd, crowd_at(spot))
             spot.place.position = position
         if remove(&spot.place, word) < 0:
             return -1

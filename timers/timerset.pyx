@@ -247,11 +247,15 @@ cdef bint try_to_copy(TimerSet self, TimerSet twin) except -1:
     if self.boxes is not held:
         # Foreign code has exchanged all timers, boxes and all.
         return False
-    # Since the boxes were copied, no foreign code has run.
+    # Since the boxes were copied, no foreign code has run. A collection may have shown the twin around.
+    if twin.queue.count:
+        raise RuntimeError("a copy is changed while it is made")
+    twin.soonest = None
     if copy_queue(&self.queue, &twin.queue) < 0:
         raise MemoryError
     twin.queue.kind = self.queue.kind
-    twin.boxes = boxes
+    if held is not None:
+        twin.boxes = boxes
     twin.version += 1
     return True
 

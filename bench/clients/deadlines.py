@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from math import inf
 from typing import Any
 
@@ -14,10 +15,15 @@ from timers import MultiNotifier
 FEW = 1000
 
 
+def counts(deadline: float, scope: Any) -> bool:
+    # trio takes whole numbers and fractions too.
+    return float(scope._registered_deadline) == deadline
+
+
 class Deadlines:
     """The methods that trio's own class has, and as there, what a scope drops or moves stays until it is passed over.
 
-    It is told by the scope, which knows the deadline that counts: nothing is looked up, whatever scopes are equal to.
+    It is told by the scope, which knows the deadline that counts. A scope is compared by identity, and its own handle.
     trio does not tell the scopes of one deadline apart; here they are cancelled in the order in which they were set.
     """
 
@@ -26,7 +32,7 @@ class Deadlines:
         self._active = 0
 
     def add(self, deadline: float, scope: Any) -> None:
-        self._timers.notify_at(float(deadline), scope)  # trio takes whole numbers too
+        self._timers.notify_at(float(deadline), scope)
         self._active += 1
 
     def remove(self, deadline: float, scope: Any) -> None:
@@ -35,23 +41,31 @@ class Deadlines:
     def next_deadline(self) -> float:
         while self._timers:
             deadline, scope = next(iter(self._timers))
-            if scope._registered_deadline == deadline:
+            if counts(deadline, scope):
                 return deadline
-            self._timers.due(deadline, limit=1)
+            self._timers.cancel(deadline, scope)
         return inf
 
     def expire(self, now: float) -> bool:
         expired = False
         for deadline, scope in self._timers.due_items(now):
             # Cancelling one may move or drop the deadline of another that was taken with it.
-            if scope._registered_deadline == deadline:
+            if counts(deadline, scope):
                 expired = True
                 scope._cancel(_run.CancelReason(source="deadline"))
         if len(self._timers) > FEW + 2 * self._active:
-            # A deadline that was dropped and is set again is there twice.
-            active = {scope: at for at, scope in self._timers if scope._registered_deadline == at}
-            self._timers = MultiNotifier((at, scope) for scope, at in active.items())
+            self._sweep()
         return expired
+
+    def _sweep(self) -> None:
+        seen = set()
+        # A copy is walked over: a finaliser may set another deadline meanwhile.
+        for deadline, scope in copy(self._timers):
+            # One that was dropped and set again is there twice.
+            if scope in seen or not counts(deadline, scope):
+                self._timers.cancel(deadline, scope)
+            else:
+                seen.add(scope)
 
 
 class WithWheel(trio.abc.Instrument):

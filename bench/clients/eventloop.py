@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from copy import copy
 from typing import Any, Callable
 
 from timers import MultiNotifier
@@ -16,16 +17,20 @@ FEW = 100
 class Timers(BaseEventLoop):  # type: ignore[misc]
     """Goes before any event loop of asyncio's. Timers of one time are called in the order in which they were set.
 
-    Nothing is looked up, so it does no harm that two handles of asyncio's are equal where time, callback and arguments
-    are. As in asyncio's own heap, a handle that is cancelled is only marked, and stays until its time, when the loop
-    passes it over, or until half of what is pending may be cancelled: it costs no search, and a wake-up at most.
+    Two handles of asyncio's are equal where time, callback and arguments are, which does no harm: as in asyncio's own
+    heap, one that is cancelled is only marked, and stays until its time, when the loop passes it over, or until half of
+    what is pending may be cancelled. It costs no search, and a wake-up at most; those that are swept are themselves
+    what is looked up.
 
     The loop's own heap stays empty, but for one handle while the loop waits: it says until when.
     """
 
+    # asyncio's own.
+    _scheduled: list[Any]
+    _timer_cancelled_count: int
+
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
-        self._timer_cancelled_count: int  # which asyncio keeps
         self._pending: MultiNotifier[asyncio.TimerHandle, float] = MultiNotifier()
         self._alarm: Any = asyncio.TimerHandle(0, lambda: None, (), self)
 
@@ -38,10 +43,13 @@ class Timers(BaseEventLoop):  # type: ignore[misc]
         return timer
 
     def _run_once(self) -> None:
-        # The loop counts those that have fired too: what is swept once too often is at most twice what was cancelled.
+        # The loop counts those that have fired too, so it may sweep too early, but not too often.
         if self._timer_cancelled_count > max(FEW, len(self._pending) // 2):
             self._timer_cancelled_count = 0
-            self._pending = MultiNotifier((at, timer) for at, timer in self._pending if not timer.cancelled())
+            # A copy is walked over: a finaliser may set another timer meanwhile.
+            for when, timer in copy(self._pending):
+                if timer.cancelled():
+                    self._pending.cancel(when, timer)
         at = self._pending.next_at()
         if at is None:
             self._scheduled = []

@@ -56,7 +56,7 @@ class Scheduler(sched.scheduler):
     def _gather(self) -> list[Event]:
         """The heap of the soonest events, brought up to date."""
         soonest, at = self._soonest, self._timers.next_at()
-        if at is not None and (not soonest or at <= soonest[0].time):
+        if at is not None and (not soonest or at <= float(soonest[0].time)):
             soonest += self._timers.due(at)
             heapify(soonest)
         return soonest

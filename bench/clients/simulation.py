@@ -36,7 +36,7 @@ class WheelEnvironment(Environment):
     def _gather(self) -> None:
         """Bring the soonest event to the top of the heap."""
         queue, at = self._queue, self._timers.next_at()
-        if at is not None and (not queue or at <= queue[0][0]):
+        if at is not None and (not queue or at <= float(queue[0][0])):
             queue += self._timers.due(at)
             heapify(queue)
 
