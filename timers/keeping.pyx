@@ -67,6 +67,8 @@ cdef object timezone_kind = clock.timezone
 cdef object enum_kind = enum.EnumMeta
 cdef object enum_copies = vars(enum.Enum).get("__deepcopy__")
 cdef object enum_reduces = vars(enum.Enum).get("__reduce_ex__")
+# Early 3.11 gave flags one of their own.
+cdef object flag_reduces = vars(enum.Flag).get("__reduce_ex__")
 cdef object frozendict_kind = getattr(builtins, "frozendict", None)
 # What each class has that `namedtuple` made.
 cdef object named_arguments = namedtuple("named", "field").__getnewargs__.__code__
@@ -214,6 +216,7 @@ cdef bint is_made_by_namedtuple(PyTypeObject *kind) noexcept:
 
 cdef bint is_fixed_member(object token, PyTypeObject *kind, int depth, int *parts) noexcept:
     cdef PyObject **attributes
+    cdef PyObject *reduces = _PyType_Lookup(kind, "__reduce_ex__")
     cdef PyObject *value
     if kind.tp_getattro is not PyObject_GenericGetAttr or is_registered(kind):
         return False
@@ -225,8 +228,8 @@ cdef bint is_fixed_member(object token, PyTypeObject *kind, int depth, int *part
             return False
         return PyMethod_Check(copier) and PyMethod_GET_FUNCTION(copier) is <PyObject *>enum_copies
     # The copy is the member of an equal value.
-    if (_PyType_Lookup(kind, "__deepcopy__") is not NULL
-            or _PyType_Lookup(kind, "__reduce_ex__") is not <PyObject *>enum_reduces):
+    if (_PyType_Lookup(kind, "__deepcopy__") is not NULL or reduces is NULL
+            or (reduces is not <PyObject *>enum_reduces and reduces is not <PyObject *>flag_reduces)):
         return False
     attributes = _PyObject_GetDictPtr(token)
     if attributes is NULL or attributes[0] is NULL or not depth:
