@@ -92,7 +92,9 @@ def test_boxes_that_die_once_there_are_others(kind: str) -> None:
         else: n[new] = 3.0
         gc.disable()
         n._check()
-        assert n.due(5.0)[-1] is new or 3.0 < 5.0 and kind is Deadlines
+        left = n.due(100.0)
+        # From 3.12 on, collections come between calls: then all may be cleared afterwards.
+        assert len({{id(token) for token in left}}) == len(left) and (new in left or "cleared" in state)
     """)
 
 
