@@ -39,12 +39,14 @@ class Deadlines:
         self._active -= 1
 
     def next_deadline(self) -> float:
-        while self._timers:
+        while len(self._timers) > self._active:
+            # Some were dropped, maybe the soonest.
             deadline, scope = next(iter(self._timers))
             if counts(deadline, scope):
                 return deadline
             self._timers.cancel(deadline, scope)
-        return inf
+        at = self._timers.next_at()
+        return inf if at is None else at
 
     def expire(self, now: float) -> bool:
         expired = False
