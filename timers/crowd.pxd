@@ -67,9 +67,10 @@ cdef struct Crowd:
 
 # Make a crowd of a bucket, which the caller leaves.
 cdef Crowd *new_crowd(Chunk *newest) noexcept nogil
-# Positions stay the same where there is an index.
+# Where there is an index, positions in the copy are the same.
 cdef Crowd *copy_crowd(Crowd *crowd) noexcept nogil
-# To the copy that is written to, by who has searched and goes on so; another owner makes one when it searches.
+# Give the index to a copy, from which a timer that was searched is removed: its owner will search on. Another owner of
+# the crowd makes one when it searches.
 cdef void pass_index(Crowd *crowd, Crowd *twin) noexcept nogil
 cdef void leave_crowd(Crowd *crowd) noexcept nogil
 cdef size_t crowd_memory(Crowd *crowd) noexcept nogil
