@@ -17,6 +17,7 @@ from timers.timerqueue cimport (
     next_at_spot, put, queue_memory, read_queue, remove_at_spot, ripen_queue, take_back, take_due, take_ready,
 )
 from timers.tokens cimport box_of, boxed
+from timers.slots cimport occupied
 from timers.wheel cimport Slot, Wheel, as_bucket, as_crowd, as_wheel, is_crowd, is_wheel
 
 from collections import namedtuple
@@ -310,7 +311,7 @@ cdef poke_wheel(Wheel *wheel, what, uint64_t value, size_t index):
     elif what == "shift":
         old, wheel.shift = wheel.shift, <uint16_t>value
     elif what == "occupied":
-        old, wheel.occupied[index] = wheel.occupied[index], value
+        old, occupied(wheel)[index] = occupied(wheel)[index], value
     elif what == "slot":
         old, wheel.slots[index] = wheel.slots[index], <Slot>value
     elif what == "owners":

@@ -15,7 +15,7 @@ TICK = 1024
 LAST = 2**64 - 1
 CHUNK, BATCH, FLOOD, CALM = 31, 131072, 131072, 12
 # What a chunk, a wheel and a segment take besides their timers, slots and words, and each of those.
-HEAD, TIMER, WHEEL, SLOT, SEGMENT, WORD, CROWD = 16, 16, 48, 8, 8, 8, 64
+HEAD, TIMER, WHEEL, SLOT, SEGMENT, WORD, CROWD = 16, 16, 16, 8, 8, 8, 64
 
 
 def ticks(count: int, start: int = 0) -> list[int]:
@@ -53,7 +53,8 @@ def bytes_of(shape: Any) -> int:
         words: int = sum(segment.capacity for segment in shape.segments)
         return CROWD + len(shape.segments) * (WORD + SEGMENT) + words * WORD
     size: int = shape.size
-    return WHEEL + size * SLOT + sum(map(bytes_of, shape.slots.values()))
+    bits = (size + 63) // 64 * 8
+    return WHEEL + size * SLOT + bits + sum(map(bytes_of, shape.slots.values()))
 
 
 def in_order(deadlines: list[int]) -> list[tuple[int, int]]:
@@ -177,7 +178,7 @@ def test_the_level_is_that_of_the_highest_bit_in_which_timers_differ(inside: Any
     """And the slots are as many as there are timers for."""
     for bit in range(64):
         base = 0 if bit > 60 else 1 << 63
-        for count, bits in ((64, 3), (256, 4), (1 << 12, 8), (1 << 13, 8)):
+        for count, bits in ((64, 3), (256, 4), (1 << 12, 8), (1 << 14, 10), (1 << 15, 10)):
             deadlines = [(base | 1 << bit) if number % 2 else base for number in range(count)]
             timers = cascaded(inside, deadlines)
             shape = timers.shape()
@@ -297,7 +298,7 @@ def test_a_flood_cascades_as_it_comes(inside: Any) -> None:
     assert is_bucket(timers.shape()) == (FLOOD % CHUNK != 0)
     for number in range(1, CHUNK + 1):
         timers.put((FLOOD + number) * TICK)
-    assert timers.shape()[:3] == (20, 0, 256) and timers.check() == len(timers) == FLOOD + CHUNK + 1
+    assert timers.shape()[:3] == (18, 0, 1024) and timers.check() == len(timers) == FLOOD + CHUNK + 1
     assert timers.due(LAST) == list(range(FLOOD + CHUNK + 1))
     # In a slot of a wheel, too.
     timers = cascaded(inside, [0, 1 << 40] * 20, look=LAST)
@@ -364,7 +365,7 @@ def test_a_wheel_folds_where_few_are_left(inside: Any) -> None:
         assert is_wheel(timers.shape()) and timers.check() == number
     timers.remove(CALM * TICK, CALM)
     (chunk,) = timers.shape()
-    assert chunk.ordered and chunk.deadlines == ticks(CALM) == timers.ready and chunk.capacity == CALM + 1
+    assert chunk.ordered and chunk.deadlines == ticks(CALM) == timers.ready and chunk.capacity == CALM
     # A finer wheel first, and the one that it lies in when a slot of it is empty.
     deadlines = [*ticks(60), *(1 << 40 | deadline for deadline in ticks(60))]
     timers = cascaded(inside, deadlines)
@@ -375,6 +376,21 @@ def test_a_wheel_folds_where_few_are_left(inside: Any) -> None:
         if number == 59:
             assert is_bucket(timers.shape().slots[0])
     assert timers.ready == [*ticks(10), 1 << 40 | 58 * TICK, 1 << 40 | 59 * TICK]
+
+
+def test_a_wide_root_is_made_anew_where_few_are_left(inside: Any) -> None:
+    """Where it has eight slots a timer, with what lies in the heap beside it."""
+    count, start, far = 20_000, 1 << 30, (0, 1 << 62)
+    for starved in (False, True):
+        timers = cascaded(inside, [*ticks(count, start), *far], look=start * TICK)
+        assert timers.shape().size == 1024 and len(timers.heap()) == 2
+        for number in range(count - 1, 126, -1):
+            timers.remove((start + number) * TICK, number)
+        assert timers.shape().size == 1024 and timers.check() == 129
+        (timers.starve() if starved else timers).remove((start + 126) * TICK, 126)
+        assert timers.shape().size == (1024 if starved else 8) and len(timers.heap()) == 2
+        assert timers.check() == 128
+        assert timers.due(LAST) == [count, *range(126), count + 1]
 
 
 def test_folding_takes_memory_and_without_it_the_wheel_stays_until_it_is_empty(inside: Any) -> None:
@@ -453,7 +469,7 @@ def test_check(inside: Any) -> None:
     assert broken((low, digit), "deadline", begin - 1 if begin else width) == "in-slot"
     assert broken((low,), "base", TICK) == broken((), "base", 1 << shape.shift) == "aligned"
     assert broken((low,), "base", 1 << 50) == broken((high,), "base", 0) == "nested"
-    words = [sum(1 << digit % 64 for digit in finer.slots if digit // 64 == word) for word in range(4)]
+    words = [sum(1 << digit % 64 for digit in finer.slots if digit // 64 == word) for word in range((finer.size + 63) // 64)]
     assert broken((low,), "occupied", words[0] ^ 1 << digit) == broken((low,), "slot", 0, digit) == "occupied"
     assert broken("queue", "count", 5) == "counted"
     assert broken("queue", "next", 5) == broken("queue", "next", LAST) == "next"

@@ -10,7 +10,11 @@ from timers.order cimport difference_of, sort
 from timers.sharing cimport one_chunk
 from timers.slots cimport mark, width_of
 from timers.tokens cimport timers_keep
-from timers.wheel cimport NARROW, Wheel, as_bucket, digit_for, new_wheel
+from timers.wheel cimport NARROW, WIDE, Wheel, as_bucket, digit_for, new_wheel
+
+
+cdef enum:
+    WIDEST = 1 << WIDE
 
 
 cdef int put_in_order(Slot *slot) noexcept nogil:
@@ -21,6 +25,7 @@ cdef int put_in_order(Slot *slot) noexcept nogil:
         return -1
     chunk = as_bucket(slot[0])
     if not chunk.ordered:
+        prefetch_tokens(chunk.timers, chunk.count)
         difference = difference_of(chunk.timers, chunk.count)
         if difference and sort(chunk.timers, chunk.count, difference, few) is few:
             memcpy(chunk.timers, few, chunk.count * sizeof(Timer))
@@ -81,48 +86,67 @@ cdef void give_up(Wheel *wheel) noexcept nogil:
     PyMem_Free(wheel)
 
 
-cdef int cascade(Slot *slot, uint32_t limit, Timer *far, size_t *outliers) noexcept nogil:
-    """Move the timers of a bucket into a wheel that takes its place; up to `*outliers` far ones to an array.
+cdef uint32_t spread(Chunk *newest) noexcept nogil:
+    """How many low bits differ in a bucket."""
+    cdef uint64_t deadline = newest.timers[0].deadline
+    cdef uint64_t difference = 0
+    cdef Chunk *chunk = newest
+    cdef uint32_t index
+    while chunk is not NULL:
+        prefetch_chunk(chunk.older)
+        for index in range(chunk.count):
+            difference |= chunk.timers[index].deadline ^ deadline
+        chunk = chunk.older
+    return width_of(difference)
 
-    `limit`: how many low bits may differ in the slot, at least one.
-    """
-    cdef Chunk *newest = as_bucket(slot[0])
-    cdef Chunk *chunk
-    cdef Chunk *older
-    cdef Wheel *wheel
-    cdef uint64_t middle = typical(newest)
-    cdef uint64_t digit
+
+cdef uint32_t spread_of_most(Chunk *newest, uint64_t middle, size_t *outliers) noexcept nogil:
+    """In how many low bits all differ from `middle` but `*outliers` at most, which becomes their number."""
     cdef size_t widths[65]
-    cdef size_t needs[256]
-    cdef Chunk *cursors[256]
-    cdef size_t count = bucket_count(newest)
-    cdef size_t beyond = 0
-    cdef size_t allowed = min(outliers[0], count // 8)
+    cdef size_t allowed = outliers[0]
+    cdef Chunk *chunk = newest
     cdef uint32_t width = 64
-    cdef uint32_t bits, shift
-    cdef int index
-    cdef bint own = True
+    cdef uint32_t index
     memset(widths, 0, sizeof(widths))
-    chunk = newest
     while chunk is not NULL:
         prefetch_chunk(chunk.older)
         for index in range(chunk.count):
             widths[width_of(chunk.timers[index].deadline ^ middle)] += 1
         chunk = chunk.older
-    while width and beyond + widths[width] <= allowed:
-        beyond += widths[width]
+    outliers[0] = 0
+    while width and outliers[0] + widths[width] <= allowed:
+        outliers[0] += widths[width]
         width -= 1
-    bits = bits_for(count - beyond)
-    shift = width - bits if width > bits else 0
-    bits = min(min(bits, max(width, <uint32_t>NARROW)), limit)
+    return width
+
+
+cdef int cascade(
+    Slot *slot, uint32_t limit, uint64_t middle, uint32_t width, Timer *far, size_t *outliers
+) noexcept nogil:
+    """Move the timers of a bucket into a wheel that takes its place, but for those that it does not reach, to an array.
+
+    `limit`: how many low bits may differ in the slot, at least one. `width`: how many shall, of `middle`, but for
+    `*outliers`, which becomes the number of those in the array.
+    """
+    cdef Chunk *newest = as_bucket(slot[0])
+    cdef Chunk *chunk
+    cdef Chunk *older
+    cdef Wheel *wheel
+    cdef uint64_t digit
+    cdef size_t needs[WIDEST]
+    cdef Chunk *cursors[WIDEST]
+    cdef size_t count = bucket_count(newest)
+    cdef size_t beyond = 0
+    cdef uint32_t bits = bits_for(count - outliers[0])
     # Few slots may reach farther than they need to.
-    while width < shift + bits:
-        width += 1
-        beyond -= widths[width]
+    cdef uint32_t shift = width - bits if width > bits else 0
+    cdef int index
+    cdef bint own = True
+    bits = min(min(bits, max(width, <uint32_t>NARROW)), limit)
     wheel = new_wheel(middle, shift, bits)
     if wheel is NULL:
         return -1
-    memset(needs, 0, sizeof(needs))
+    memset(needs, 0, wheel.size * sizeof(size_t))
     chunk = newest
     while chunk is not NULL:
         prefetch_chunk(chunk.older)
@@ -130,6 +154,8 @@ cdef int cascade(Slot *slot, uint32_t limit, Timer *far, size_t *outliers) noexc
             digit = digit_for(wheel, chunk.timers[index].deadline)
             if digit < wheel.size:
                 needs[<size_t>digit] += 1
+            else:
+                beyond += 1
         chunk = chunk.older
     for index in range(<int>wheel.size):
         if needs[index]:
@@ -172,9 +198,13 @@ cdef int cascade(Slot *slot, uint32_t limit, Timer *far, size_t *outliers) noexc
 
 
 cdef int split(Slot *slot, uint32_t limit) noexcept nogil:
-    cdef size_t outliers = 0
-    return cascade(slot, limit, NULL, &outliers)
+    cdef Chunk *newest = as_bucket(slot[0])
+    cdef size_t none = 0
+    return cascade(slot, limit, newest.timers[0].deadline, spread(newest), NULL, &none)
 
 
 cdef int split_root(Slot *root, Timer *far, size_t *outliers) noexcept nogil:
-    return cascade(root, 64, far, outliers)
+    cdef Chunk *newest = as_bucket(root[0])
+    cdef uint64_t middle = typical(newest)
+    outliers[0] = min(outliers[0], bucket_count(newest) // 8)
+    return cascade(root, 64, middle, spread_of_most(newest, middle, outliers), far, outliers)

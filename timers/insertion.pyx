@@ -7,7 +7,7 @@ from timers.cascade cimport make_crowd, split
 from timers.crowd cimport crowd_append
 from timers.sharing cimport own_crowd, own_wheel
 from timers.slots cimport mark
-from timers.wheel cimport BEYOND, DONE, STARVED, WIDE, Wheel, as_crowd, coarser, hang, is_crowd, prune
+from timers.wheel cimport BEYOND, DONE, SPARSE, STARVED, Wheel, as_crowd, coarser, hang, is_crowd, prune
 
 
 cdef int crown(Slot *root, uint64_t deadline, uint32_t bits) noexcept nogil:
@@ -45,7 +45,7 @@ cdef int insert_slowly(Slot *root, uint64_t deadline, size_t word, Chunk **ready
             return BEYOND
         else:
             # The finer wheel may be shared: it is not changed, only put elsewhere.
-            coarse = coarser(wheel, deadline, limit, WIDE)
+            coarse = coarser(wheel, deadline, limit, SPARSE)
             if coarse is NULL:
                 return STARVED
             hang(coarse, slot[0])

@@ -4,7 +4,7 @@ from libc.stdint cimport uint32_t, uint64_t
 
 from timers.bucket cimport Chunk, bucket_count
 from timers.crowd cimport check_crowd
-from timers.slots cimport base_for, bits_of, first_of, last_of
+from timers.slots cimport base_for, bits_of, first_of, last_of, occupied
 from timers.wheel cimport Wheel, as_bucket, as_crowd, as_wheel, end_of, is_crowd, is_wheel
 
 
@@ -46,7 +46,7 @@ cdef const char *check_slot(Slot slot, uint64_t low, uint64_t high, size_t *coun
     if not low <= wheel.base <= end_of(wheel) <= high:
         return "nested: a finer wheel reaches beyond the slot that holds it"
     for index in range(wheel.size):
-        if (wheel.slots[index] != 0) != (wheel.occupied[index >> 6] >> (index & 63) & 1):
+        if (wheel.slots[index] != 0) != (occupied(wheel)[index >> 6] >> (index & 63) & 1):
             return "occupied: a bit disagrees with its slot"
         if wheel.slots[index]:
             empty = False

@@ -5,7 +5,7 @@ A binary heap, ordered by deadline and then by insertion, which a number tells. 
 after it, never within: so the queue gives out the heap's early part, the wheel, the heap's late part. It stays small:
 at LIMIT timers the queue puts a coarser wheel on top (timerqueue.pyx) that takes at least half of them.
 
-Invariants (`check_queue` verifies each by name):
+Invariants (`check_heap` and `check_queue` verify each by name):
   heap-order      no timer of the heap comes before its parent
   heap-outside    no timer of the heap lies within the reach of the wheel
   heap-needed     there is a heap only where there is a wheel
@@ -138,3 +138,17 @@ cdef inline void free_heap(Heap *heap) noexcept nogil:
         for index in range(heap.count):
             timers_drop(heap.entries[index].timer.word)
         PyMem_Free(heap)
+
+
+cdef inline const char *check_heap(Heap *heap) noexcept nogil:
+    """What is broken, or NULL."""
+    cdef uint32_t index, other
+    for index in range(heap.count):
+        if index and comes_before(&heap.entries[index], &heap.entries[(index - 1) // 2]):
+            return "heap-order: a timer of the heap comes before its parent"
+        if heap.entries[index].number >= heap.numbers:
+            return "heap-numbered: a timer of the heap has a number that was not given"
+        for other in range(index):
+            if heap.entries[other].number == heap.entries[index].number:
+                return "heap-numbered: two timers of the heap have one number"
+    return NULL

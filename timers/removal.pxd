@@ -8,11 +8,14 @@ one around a single finer wheel too, and one of few timers is folded into a buck
 
 from libc.stdint cimport uint64_t
 
-from timers.wheel cimport Slot
+from timers.wheel cimport WIDE, Slot, as_wheel, is_wheel
 
 cdef enum:
     # Removals that leave a wheel so few timers fold it into a bucket again.
     CALM = 12
+    # The binary logarithm of how many slots a timer make a root too large.
+    SPACIOUS = 3
+    MOST_FEW = CALM + (1 << (WIDE - SPACIOUS))
     LEVELS = 64
 
 cdef struct Place:
@@ -28,3 +31,8 @@ cdef int seek(Slot *root, uint64_t deadline, bint to_write, Place *place) noexce
 cdef int remove(Place *place, size_t *word) noexcept nogil
 # Take back the timer of a deadline that was inserted last, of a tree that was not shared since. Needs no memory.
 cdef size_t withdraw(Slot *root, uint64_t deadline) noexcept nogil
+
+
+cdef inline size_t too_few(Slot root) noexcept nogil:
+    """For how many timers a root is too large."""
+    return max(<size_t>CALM, <size_t>as_wheel(root).size >> SPACIOUS) if is_wheel(root) else <size_t>CALM

@@ -39,27 +39,37 @@ cdef inline uint64_t last_of(Wheel *wheel, int digit) noexcept nogil:
     return first_of(wheel, digit) + ((<uint64_t>1 << wheel.shift) - 1)
 
 
+cdef inline int words_of(uint32_t size) noexcept nogil:
+    """How many words the bits of the slots take."""
+    return <int>((size + 63) >> 6)
+
+
 cdef inline size_t wheel_size(uint32_t size) noexcept nogil:
-    return sizeof(Wheel) + (size - 1) * sizeof(Slot)
+    return sizeof(Wheel) + (size - 1) * sizeof(Slot) + words_of(size) * sizeof(uint64_t)
+
+
+cdef inline uint64_t *occupied(Wheel *wheel) noexcept nogil:
+    return <uint64_t *>(wheel.slots + wheel.size)
 
 
 cdef inline void mark(Wheel *wheel, size_t digit) noexcept nogil:
-    wheel.occupied[digit >> 6] |= <uint64_t>1 << (digit & 63)
+    occupied(wheel)[digit >> 6] |= <uint64_t>1 << (digit & 63)
 
 
 cdef inline void unmark(Wheel *wheel, size_t digit) noexcept nogil:
-    wheel.occupied[digit >> 6] &= ~(<uint64_t>1 << (digit & 63))
+    occupied(wheel)[digit >> 6] &= ~(<uint64_t>1 << (digit & 63))
 
 
 cdef inline int next_occupied(Wheel *wheel, int digit) noexcept nogil:
     """The first slot in use from `digit` on, or -1."""
     cdef int word = digit >> 6
-    if word > 3:
+    cdef int words = words_of(wheel.size)
+    if word >= words:
         return -1
-    cdef uint64_t bits = wheel.occupied[word] >> (digit & 63) << (digit & 63)
+    cdef uint64_t bits = occupied(wheel)[word] >> (digit & 63) << (digit & 63)
     while not bits:
         word += 1
-        if word > 3:
+        if word >= words:
             return -1
-        bits = wheel.occupied[word]
+        bits = occupied(wheel)[word]
     return (word << 6) + low_bit(bits)

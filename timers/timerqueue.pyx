@@ -1,6 +1,6 @@
 """The wheel and the overflow heap as one queue: see timerqueue.pxd."""
 
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 
 from timers.bits cimport high_bit
 from timers.bucket cimport CHUNK, FEWEST, append, bucket_count, is_own, new_chunk
@@ -10,9 +10,9 @@ from timers.expiry cimport BATCH, earliest, highest, read, ripen, take
 from timers.insertion cimport FLOOD, crown, insert_slowly, uncrown
 from timers.invariants cimport check, soonest_of
 from timers.overflow cimport (
-    LIMIT, comes_before, copy_heap, free_heap, heap_size, pop, push, reserve, sort_heap,
+    LIMIT, check_heap, copy_heap, free_heap, heap_size, pop, push, reserve, sort_heap,
 )
-from timers.removal cimport CALM, remove, seek, withdraw
+from timers.removal cimport MOST_FEW, remove, seek, too_few, withdraw
 from timers.sharing cimport free, memory, share
 from timers.tokens cimport NOBODY, timers_keep
 from timers.wheel cimport (
@@ -121,21 +121,24 @@ cdef void note_ready(Queue *queue) noexcept nogil:
 
 
 cdef void calm(Queue *queue) noexcept nogil:
-    """Make one chunk of all timers, if memory allows."""
+    """Make a bucket of a few timers, if memory allows."""
+    cdef Timer few[MOST_FEW]
+    cdef Slot slot
+    cdef Chunk *chunk
     cdef uint32_t index
-    cdef Chunk *chunk = new_chunk(NULL, <uint32_t>queue.count + 1)
-    if chunk is NULL:
+    if read_queue(queue, queue.count, few) < 0 or allot(&slot, queue.count) < 0:
         return
-    # So few are read without further memory.
-    read_queue(queue, queue.count, chunk.timers)
-    chunk.count = <unsigned char>queue.count
-    chunk.ordered = True
-    for index in range(chunk.count):
-        timers_keep(chunk.timers[index].word)
+    chunk = as_bucket(slot)
+    chunk.ordered = chunk.older is NULL
+    while chunk is not NULL:
+        memcpy(chunk.timers, few + chunk.before, chunk.count * sizeof(Timer))
+        chunk = chunk.older
+    for index in range(queue.count):
+        timers_keep(few[index].word)
     free(queue.root)
     free_heap(queue.heap)
     queue.heap = NULL
-    queue.root = <Slot>chunk
+    queue.root = slot
 
 
 cdef void settle(Queue *queue) noexcept nogil:
@@ -149,7 +152,7 @@ cdef void settle(Queue *queue) noexcept nogil:
             queue.heap = NULL
         elif not queue.root:
             unheap(queue)
-    if queue.count <= CALM and is_wheel(queue.root):
+    if is_wheel(queue.root) and queue.count <= too_few(queue.root):
         calm(queue)
     if is_bucket(queue.root) and bucket_count(as_bucket(queue.root)) > CHUNK:
         cascade_root(queue)
@@ -417,7 +420,7 @@ cdef int remove_at_spot(Queue *queue, Spot *spot, size_t *word) noexcept nogil:
         if remove(&spot.place, word) < 0:
             return -1
     queue.count -= 1
-    if (queue.count > CALM and spot.deadline > queue.next and queue.root
+    if (queue.count > too_few(queue.root) and spot.deadline > queue.next and queue.root
             and (queue.heap is NULL or queue.heap.count)):
         # What comes next is still the same.
         queue.moves += 1
@@ -466,7 +469,7 @@ cdef size_t queue_memory(Queue *queue) noexcept nogil:
 cdef const char *check_queue(Queue *queue) noexcept nogil:
     cdef size_t count = 0
     cdef Heap *heap = queue.heap
-    cdef uint32_t index, other
+    cdef uint32_t index
     cdef const char *broken = check(queue.root, &count)
     cdef uint64_t first = NEVER
     if broken is not NULL:
@@ -476,15 +479,11 @@ cdef const char *check_queue(Queue *queue) noexcept nogil:
             return "heap-needed: a heap beside a bucket"
         count += heap.count
         for index in range(heap.count):
-            if index and comes_before(&heap.entries[index], &heap.entries[(index - 1) // 2]):
-                return "heap-order: a timer of the heap comes before its parent"
             if reaches(queue.root, heap.entries[index].timer.deadline):
                 return "heap-outside: a timer of the heap lies within the reach of the wheel"
-            if heap.entries[index].number >= heap.numbers:
-                return "heap-numbered: a timer of the heap has a number that was not given"
-            for other in range(index):
-                if heap.entries[other].number == heap.entries[index].number:
-                    return "heap-numbered: two timers of the heap have one number"
+        broken = check_heap(heap)
+        if broken is not NULL:
+            return broken
         if heap.count:
             first = heap.entries[0].timer.deadline
     if count != queue.count:

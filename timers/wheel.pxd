@@ -11,7 +11,7 @@
 
     (A datetime is counted in milliseconds of 1024 steps; here are a million of them over some minutes.)
 
-A slot is empty, or holds a bucket (bucket.pxd), a finer wheel, or a crowd (crowd.pxd). A wheel has 8 to 256 slots of a
+A slot is empty, or holds a bucket (bucket.pxd), a finer wheel, or a crowd (crowd.pxd). A wheel has 8 to 1024 slots of a
 power of two of steps each, and its range is a multiple of itself: the digit of a deadline that names the slot is cut
 out by a shift. A bucket cascades into a finer wheel the first time something needs its inside.
 
@@ -26,7 +26,7 @@ Here is what a node of the tree is, and how a wheel is made. What is done with t
     invariants.pxd    whether all is as it must be
 
 Invariants (invariants.pyx verifies each by name, with those of bucket.pxd and crowd.pxd):
-  occupied    a bit of `occupied` is set exactly where the slot is not empty
+  occupied    a slot's bit is set exactly where the slot is not empty
   aligned     the base of a wheel is a multiple of its range
   nested      a finer wheel lies within the slot that holds it
   no-husk     no wheel is empty
@@ -43,17 +43,17 @@ from timers.bucket cimport Chunk
 from timers.crowd cimport Crowd
 
 cdef enum:
-    # The digits of a wheel: so many bits at least and at most.
+    # The digits of a wheel: so many bits at least and at most; and of one that is put between two, mostly empty.
     NARROW = 3
-    WIDE = 8
+    WIDE = 10
+    SPARSE = 8
 
 cdef struct Wheel:
     uint64_t base       # the first deadline of slot 0
     uint16_t owners
     uint16_t shift      # of the digit that names the slot
     uint32_t size
-    uint64_t occupied[4]
-    size_t slots[1]     # `size` of them
+    size_t slots[1]     # `size` of them, and behind them a bit for each: whether it is in use
 
 # 0, or the newest Chunk of a bucket, or a Wheel with the lowest bit set, or a Crowd with the second.
 ctypedef size_t Slot

@@ -137,7 +137,7 @@ class Low(Quick):
         "order.pxd": {"FEW": 5, "MOVES": 1},
         "overflow.pxd": {"LIMIT": 8},
         "crowd.pxd": {"SEGMENT": 5},
-        "wheel.pxd": {"NARROW": 1, "WIDE": 4},
+        "wheel.pxd": {"NARROW": 1, "WIDE": 4, "SPARSE": 4},
         "cascade.pxd": {"ROOMY": 1},
         "insertion.pxd": {"FLOOD": 40},
         "expiry.pxd": {"BATCH": 30},
