@@ -36,6 +36,19 @@ cdef int put_in_order(Slot *slot) noexcept nogil
 cdef int make_crowd(Slot *slot) noexcept nogil
 
 
+cdef inline uint32_t needed_bits(size_t count) noexcept nogil:
+    """The binary logarithm of how many slots so many timers need."""
+    # Half as much again: a slot of more than a chunk would have to cascade once more.
+    return max(<uint32_t>high_bit(count + count // 2), <uint32_t>(NARROW + ROOMY)) - ROOMY
+
+
 cdef inline uint32_t bits_for(size_t count) noexcept nogil:
-    """The binary logarithm of how many slots a wheel shall have for so many timers."""
-    return min(max(<uint32_t>high_bit(count), <uint32_t>(NARROW + ROOMY)) - ROOMY, <uint32_t>WIDE)
+    """The binary logarithm of how many slots a root shall have for so many timers, and more to come."""
+    return min(needed_bits(count), <uint32_t>WIDE)
+
+
+cdef inline uint32_t even_bits(size_t count) noexcept nogil:
+    """The same of a finer wheel: where one is not enough, so many levels have an even share."""
+    cdef uint32_t bits = needed_bits(count)
+    cdef uint32_t levels = (bits + WIDE - 1) // WIDE
+    return (bits + levels - 1) // levels

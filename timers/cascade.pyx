@@ -121,12 +121,12 @@ cdef uint32_t spread_of_most(Chunk *newest, uint64_t middle, size_t *outliers) n
 
 
 cdef int cascade(
-    Slot *slot, uint32_t limit, uint64_t middle, uint32_t width, Timer *far, size_t *outliers
+    Slot *slot, uint64_t middle, uint32_t width, uint32_t bits, uint32_t limit, Timer *far, size_t *outliers
 ) noexcept nogil:
     """Move the timers of a bucket into a wheel that takes its place, but for those that it does not reach, to an array.
 
-    `limit`: how many low bits may differ in the slot, at least one. `width`: how many shall, of `middle`, but for
-    `*outliers`, which becomes the number of those in the array.
+    The wheel has 2 ** `bits` slots, and reaches what differs from `middle` in the lowest `width` bits, or few more.
+    `limit`: how many low bits may differ in the slot, at least one. `*outliers` becomes the number of those in the array.
     """
     cdef Chunk *newest = as_bucket(slot[0])
     cdef Chunk *chunk
@@ -135,10 +135,7 @@ cdef int cascade(
     cdef uint64_t digit
     cdef size_t needs[WIDEST]
     cdef Chunk *cursors[WIDEST]
-    cdef size_t count = bucket_count(newest)
     cdef size_t beyond = 0
-    cdef uint32_t bits = bits_for(count - outliers[0])
-    # Few slots may reach farther than they need to.
     cdef uint32_t shift = width - bits if width > bits else 0
     cdef int index
     cdef bint own = True
@@ -199,12 +196,16 @@ cdef int cascade(
 
 cdef int split(Slot *slot, uint32_t limit) noexcept nogil:
     cdef Chunk *newest = as_bucket(slot[0])
+    cdef uint32_t bits = even_bits(bucket_count(newest))
     cdef size_t none = 0
-    return cascade(slot, limit, newest.timers[0].deadline, spread(newest), NULL, &none)
+    return cascade(slot, newest.timers[0].deadline, spread(newest), bits, limit, NULL, &none)
 
 
 cdef int split_root(Slot *root, Timer *far, size_t *outliers) noexcept nogil:
     cdef Chunk *newest = as_bucket(root[0])
+    cdef size_t count = bucket_count(newest)
     cdef uint64_t middle = typical(newest)
-    outliers[0] = min(outliers[0], bucket_count(newest) // 8)
-    return cascade(root, 64, middle, spread_of_most(newest, middle, outliers), far, outliers)
+    cdef uint32_t width
+    outliers[0] = min(outliers[0], count // 8)
+    width = spread_of_most(newest, middle, outliers)
+    return cascade(root, middle, width, bits_for(count - outliers[0]), 64, far, outliers)

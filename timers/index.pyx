@@ -335,8 +335,16 @@ cdef int64_t find_by_index(Crowd *crowd, PyObject *token, Searcher *by) except S
     return ASK if found != CHANGED and must_ask(crowd, by) else found
 
 
+cdef inline bint is_oldest(Crowd *crowd, PyObject *token, Searcher *by) noexcept:
+    cdef size_t word = word_at(crowd, crowd.start)
+    return word != NOBODY and token_of(word, by) is token
+
+
 cdef int64_t crowd_find(Crowd *crowd, PyObject *token, Searcher *by) except STARVED:
     cdef int64_t found
+    # Who goes through a crowd from its oldest needs no index.
+    if is_oldest(crowd, token, by):
+        return crowd.start
     if crowd.end >= SPENT - 1 or (crowd.index is not NULL and crowd.index.busy) or not join_owners(&crowd.owners):
         found = glance(crowd, token, by)
         return found if found >= 0 else ASK

@@ -77,8 +77,11 @@ def operate(name: str, seed: int, count: int, check: bool) -> int:
     return driver.run(CONFIGS[name], count, seed, check)
 
 
-def runs(seed: int, count: int, check: bool) -> Iterator[tuple[str, int, int, bool]]:
-    names = itertools.cycle(CONFIGS)
+def runs(seed: int, count: int, check: bool, only: str = "") -> Iterator[tuple[str, int, int, bool]]:
+    chosen = [name for name in CONFIGS if only in name]
+    if not chosen:
+        raise SystemExit(f"operations: no configuration has {only!r} in its name")
+    names = itertools.cycle(chosen)
     for number in itertools.count():
         if count <= 0:
             return
@@ -126,7 +129,7 @@ def operations(arguments: Arguments) -> bool:
     for count, check in ((arguments.checked, True), (arguments.count, False)):
         started = time.monotonic()
         title = "operations, every invariant checked" if check else "operations"
-        done, failure = spread(title, operate, runs(arguments.seed, count, check), count, arguments.jobs)
+        done, failure = spread(title, operate, runs(arguments.seed, count, check, arguments.only), count, arguments.jobs)
         good = report(title, f"{done:,} against the oracle", failure, started)
         if failure is not None:
             name, seed, length, check = failure.case
@@ -433,9 +436,9 @@ def run(words: list[str] | None = None) -> bool:
             tool.add_argument("--count", type=int, default=count, help="how many")
         return tool
 
-    add("operations", "random operations against the oracle", 10**9).add_argument(
-        "--checked", type=int, default=10**7, help="how many with every invariant checked after each"
-    )
+    tool = add("operations", "random operations against the oracle", 10**9)
+    tool.add_argument("--checked", type=int, default=10**7, help="how many with every invariant checked after each")
+    tool.add_argument("--only", default="", help="configurations whose name holds this")
     add("keys", "random operations on Deadlines against a dict", 10**7).add_argument(
         "--checked", type=int, default=10**6, help="how many with every invariant checked after each"
     )
