@@ -20,6 +20,11 @@ except ModuleNotFoundError as error:
 
 
 class BuildExt(build_ext):
+    def finalize_options(self):
+        super().finalize_options()
+        # One compiler for each processor, unless `--parallel` says otherwise.
+        self.parallel = self.parallel or os.cpu_count()
+
     def build_extensions(self):
         try:
             super().build_extensions()

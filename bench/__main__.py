@@ -20,7 +20,7 @@ except ImportError as error:
     sys.exit(f"the benchmarks need their extra and the built package: pip install '.[bench]' ({error})")
 
 DESCRIPTION = """\
-Without options: every contender at every size, within a minute and a half; tables, charts, the raw figures as JSON.
+Without options: every contender at every size, within a minute; tables, charts, the raw figures as JSON.
 """
 
 

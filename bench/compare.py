@@ -25,7 +25,7 @@ SNAPSHOT_SIZES = (2, 1000, 100_000, 1_000_000)
 SNAPSHOT_OF = ("MultiNotifier", "heapq")
 FIRST = ("MultiNotifier", "heapq")
 MEMORY_SIZE = 1_000_000
-SECONDS = 85
+SECONDS = 58
 ROUNDS = 5
 # At a small size a round repeats its work until it has done so many operations: once would measure cold caches.
 LEAST = 100_000

@@ -106,7 +106,7 @@ cdef class Numbers:
         self.end()
         return box_of(word) - 1
 
-    def ripen(self, uint64_t now, size_t most=1 << 40):
+    def ripen(self, uint64_t now, size_t most=1 << 30):
         """How many timers are ripe."""
         self.begin()
         cdef int answer = ripen_queue(&self.queue, now, most, &self.ripe)
@@ -134,11 +134,11 @@ cdef class Numbers:
             raise MemoryError
         return taken
 
-    def due(self, uint64_t now, size_t most=1 << 40, bint times=False):
+    def due(self, uint64_t now, size_t most=1 << 30, bint times=False):
         self.ripen(now, most)
         return self.take(times)
 
-    def take_ready(self, uint64_t now, size_t most=1 << 40):
+    def take_ready(self, uint64_t now, size_t most=1 << 30):
         cdef size_t words[64]
         cdef uint32_t count = count_ready(&self.queue, now, most)
         if count:

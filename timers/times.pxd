@@ -21,6 +21,8 @@ from cpython.object cimport PyObject, Py_TYPE
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, strcmp
 
+from timers.bits cimport low_bit
+
 cdef enum Kind:
     """What a time is; two kinds have no order between them."""
     AWARE = 0
@@ -330,9 +332,9 @@ cdef inline object write_time(uint64_t deadline, uint8_t kind):
 cdef inline bint turn_to_float(uint64_t *deadline) noexcept nogil:
     """Make the deadline of an int that of the equal float, if there is one."""
     cdef int64_t number = unfold_int(deadline[0])
-    cdef double turned = <double>number
-    # Beyond 2 ** 63 the way back is not defined.
-    if turned >= 9223372036854775808.0 or <int64_t>turned != number:
+    cdef uint64_t size = -<uint64_t>number if number < 0 else <uint64_t>number
+    # Asked of the bits: where a processor calculates with more than a double has, each int seems to be one.
+    if size and size >> low_bit(size) >= <uint64_t>1 << 53:
         return False
-    deadline[0] = fold_float(turned)
+    deadline[0] = fold_float(<double>number)
     return True
