@@ -472,7 +472,9 @@ def test_check(inside: Any) -> None:
     assert broken((low, digit), "deadline", begin - 1 if begin else width) == "in-slot"
     assert broken((low,), "base", TICK) == broken((), "base", 1 << shape.shift) == "aligned"
     assert broken((low,), "base", 1 << 50) == broken((high,), "base", 0) == "nested"
-    words = [sum(1 << digit % 64 for digit in finer.slots if digit // 64 == word) for word in range((finer.size + 63) // 64)]
+    words = [
+        sum(1 << digit % 64 for digit in finer.slots if digit // 64 == word) for word in range((finer.size + 63) // 64)
+    ]
     assert broken((low,), "occupied", words[0] ^ 1 << digit) == broken((low,), "slot", 0, digit) == "occupied"
     assert broken("queue", "count", 5) == "counted"
     assert broken("queue", "next", 5) == broken("queue", "next", LAST) == "next"

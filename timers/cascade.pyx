@@ -126,7 +126,7 @@ cdef int cascade(
     """Move the timers of a bucket into a wheel that takes its place, but for those that it does not reach, to an array.
 
     The wheel has 2 ** `bits` slots, and reaches what differs from `middle` in the lowest `width` bits, or few more.
-    `limit`: how many low bits may differ in the slot, at least one. `*outliers` becomes the number of those in the array.
+    `limit`: how many low bits may differ in the slot, at least one. `*outliers` becomes how many are in the array.
     """
     cdef Chunk *newest = as_bucket(slot[0])
     cdef Chunk *chunk

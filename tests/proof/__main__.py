@@ -129,7 +129,8 @@ def operations(arguments: Arguments) -> bool:
     for count, check in ((arguments.checked, True), (arguments.count, False)):
         started = time.monotonic()
         title = "operations, every invariant checked" if check else "operations"
-        done, failure = spread(title, operate, runs(arguments.seed, count, check, arguments.only), count, arguments.jobs)
+        chosen = runs(arguments.seed, count, check, arguments.only)
+        done, failure = spread(title, operate, chosen, count, arguments.jobs)
         good = report(title, f"{done:,} against the oracle", failure, started)
         if failure is not None:
             name, seed, length, check = failure.case

@@ -11,8 +11,8 @@ import pickle
 import sys
 from dataclasses import replace
 from datetime import timedelta
-from struct import calcsize
 from pathlib import Path
+from struct import calcsize
 from typing import Any, Callable
 
 from tests.clocks import TODAY
