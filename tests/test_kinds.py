@@ -22,8 +22,13 @@ from typing import Any, Callable, NamedTuple
 import pytest
 
 from tests.model import LAST
+from tests.proof.allocations import FREE_THREADED_3_13
 from tests.test_contract import NOON, later
 from timers import MultiNotifier
+
+classes_die = pytest.mark.skipif(
+    FREE_THREADED_3_13, reason="once there was a thread, this CPython keeps classes and functions for ever"
+)
 
 
 class Color(enum.Enum):
@@ -342,6 +347,7 @@ def _function(n: Any) -> Any:
     return lambda: n
 
 
+@classes_die
 @pytest.mark.parametrize("make", [_enum, _named, _type, _function, lambda n: (1, _type(n)), lambda n: Point(n)])
 @pytest.mark.parametrize("copies", [0, 1, 3])
 @pytest.mark.parametrize("size", [0, 200])
@@ -366,6 +372,7 @@ def test_cycles_through_a_kind_are_collected(make: Callable[[Any], Any], copies:
     assert [watch() for watch in watches] == [None] * (copies + 1)
 
 
+@classes_die
 def test_a_twin_keeps_no_cycle_of_another_alive() -> None:
     pattern: MultiNotifier[Any] = MultiNotifier((later(number), Color.RED) for number in range(100))
     twin = copy.deepcopy(pattern)
@@ -376,6 +383,7 @@ def test_a_twin_keeps_no_cycle_of_another_alive() -> None:
     assert watch() is None and pattern.due(LAST) == [Color.RED] * 100
 
 
+@classes_die
 @pytest.mark.parametrize("count", [1, 64, 65, 1000])
 def test_what_has_fired_is_let_go(count: int) -> None:
     """Once nothing is left in boxes; and before, where no copy shares them."""
