@@ -12,12 +12,12 @@ from timers.boxes cimport BLOCK, PyListObject
 from timers.bucket cimport Chunk, Timer
 from timers.crowd cimport SEGMENT, Crowd
 from timers.index cimport Searcher, crowd_find
+from timers.slots cimport occupied
 from timers.timerqueue cimport (
     NEVER, Due, Queue, Spot, check_queue, clear_queue, copy_queue, count_ready, find_spot, init_queue, is_crowded,
     next_at_spot, put, queue_memory, read_queue, remove_at_spot, ripen_queue, take_back, take_due, take_ready,
 )
 from timers.tokens cimport box_of, boxed
-from timers.slots cimport occupied
 from timers.wheel cimport Slot, Wheel, as_bucket, as_crowd, as_wheel, is_crowd, is_wheel
 
 from collections import namedtuple

@@ -9,7 +9,7 @@ from pathlib import Path
 from sybil import Sybil
 from sybil.parsers.markdown import PythonCodeBlockParser
 
-from timers import notifier
+from timers import face, notifier
 
 README = Path(__file__).parents[1] / "README.md"
 
@@ -22,8 +22,9 @@ def test_snippets() -> None:
 
 
 def test_docstrings() -> None:
-    failed, attempted = doctest.testmod(notifier)
-    assert attempted and not failed
+    for module in (notifier, face):
+        failed, attempted = doctest.testmod(module)
+        assert attempted and not failed
 
 
 def test_commands_stand_on_the_first_screen() -> None:

@@ -182,15 +182,27 @@ in which they were set. Setting, moving, deleting and asking cost O(1), falling 
         return iterate(self, TOKENS)
 
     def keys(self):
-        """A view of the keys in the order of falling due."""
+        """A view of the keys in the order of falling due. O(1); each key is found when it is asked for.
+
+        >>> list(Deadlines({"a": 1.5, "b": 0.5}).keys())
+        ['b', 'a']
+        """
         return KeysView(self)
 
     def values(self):
-        """A view of the times in their order."""
+        """A view of the times in their order. O(1), as `keys`.
+
+        >>> list(Deadlines({"a": 1.5, "b": 0.5}).values())
+        [0.5, 1.5]
+        """
         return Times(self)
 
     def items(self):
-        """A view of the `(key, at)` pairs in the order of falling due."""
+        """A view of the `(key, at)` pairs in the order of falling due. O(1), as `keys`.
+
+        >>> list(Deadlines({"a": 1.5, "b": 0.5}).items())
+        [('b', 0.5), ('a', 1.5)]
+        """
         return Items(self)
 
     @cython.critical_section
@@ -218,7 +230,14 @@ in which they were set. Setting, moving, deleting and asking cost O(1), falling 
         raise restless_error()
 
     def copy(self):
-        """An independent one with the same keys. What the two have in common they share."""
+        """An independent one with the same keys. What the two have in common they share: next to O(1).
+
+        >>> d = Deadlines({"a": 1.5})
+        >>> twin = d.copy()
+        >>> twin["b"] = 0.5
+        >>> len(d), len(twin)
+        (1, 2)
+        """
         return copy(self)
 
     def __eq__(self, other):

@@ -129,7 +129,14 @@ cdef class Face(TimerSet):
 
     @cython.critical_section
     def clear(self):
-        """Forget all timers. O(n)."""
+        """Forget all timers. O(n).
+
+        >>> from timers import MultiNotifier
+        >>> n = MultiNotifier([(1.5, "token")])
+        >>> n.clear()
+        >>> len(n)
+        0
+        """
         exchange(self, fresh_for(self))
 
     @cython.critical_section
