@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import doctest
 import re
+import sys
 from pathlib import Path
 
 from sybil import Sybil
 from sybil.parsers.markdown import PythonCodeBlockParser
 
-from timers import face, notifier
+from timers import notifier
 
 README = Path(__file__).parents[1] / "README.md"
 
@@ -22,7 +23,8 @@ def test_snippets() -> None:
 
 
 def test_docstrings() -> None:
-    for module in (notifier, face):
+    # The second has no stubs of its own.
+    for module in (notifier, sys.modules["timers.face"]):
         failed, attempted = doctest.testmod(module)
         assert attempted and not failed
 
