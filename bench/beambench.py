@@ -35,7 +35,7 @@ try:
     from bench import contenders
     from bench.contenders import Heap
     from timers import MultiNotifier
-    from timers.beam import NotifierCoder, keep, kept, moment, wake_at
+    from timers.beam import NotifierCoder, due, notify_at, wake_at
 except ImportError as error:
     sys.exit(f"these benchmarks need two extras: pip install 'multinotifier[bench,beam]' ({error})")
 
@@ -96,9 +96,7 @@ def one_timer(make: Any, coder: Coder) -> beam.DoFn:
             pending: Any = beam.DoFn.StateParam(pending_spec),
             wake: Any = beam.DoFn.TimerParam(wake_spec),
         ) -> None:
-            queue = kept(pending, make)
-            queue.notify_at(*element[1])
-            keep(queue, pending, wake)
+            notify_at(*element[1], pending, wake, make)
 
         @on_timer(wake_spec)
         def fire(
@@ -108,10 +106,8 @@ def one_timer(make: Any, coder: Coder) -> beam.DoFn:
             pending: Any = beam.DoFn.StateParam(pending_spec),
             wake: Any = beam.DoFn.TimerParam(wake_spec),
         ) -> Iterable[Any]:
-            queue = kept(pending, make)
-            for token in queue.due(moment(now)):
+            for token in due(now, pending, wake):
                 yield key, token
-            keep(queue, pending, wake)
 
     return OneTimer()
 

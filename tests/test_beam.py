@@ -23,7 +23,7 @@ from apache_beam.transforms.userstate import ReadModifyWriteStateSpec, TimerSpec
 from apache_beam.utils.timestamp import MAX_TIMESTAMP, MIN_TIMESTAMP, Timestamp
 
 from timers import MultiNotifier
-from timers.beam import EPOCH, NotifierCoder, keep, kept, moment, wake_at
+from timers.beam import EPOCH, NotifierCoder, due, keep, kept, moment, notify_at, wake_at
 
 UTC = timezone.utc
 # Beam and what it imports warn as they like.
@@ -149,7 +149,9 @@ class Cell:
     """A state and a timer of Beam, as far as they are asked."""
 
     def __init__(self, value: Any = None) -> None:
-        self.value = self.at = value
+        self.value = value
+        self.at: Any = None
+        self.times_set = 0
 
     def read(self) -> Any:
         return self.value
@@ -159,6 +161,7 @@ class Cell:
 
     def set(self, at: Any) -> None:
         self.at = at
+        self.times_set += 1
 
     def clear(self) -> None:
         self.value = self.at = None
@@ -172,6 +175,10 @@ def test_what_was_kept_is_not_changed() -> None:
     assert list(copied) == list(notifier) and copied.due(START) == [0] and len(notifier) == 2
     keep(copied, state, timer)
     assert state.value is copied and timer.at == wake_at(copied)
+    notify_at(START, 2, state, timer)
+    assert len(copied) == 1 and len(state.value) == 2
+    held = state.value
+    assert due(timer.at, state, timer) == [2] and len(held) == 2
     copied = kept(state)
     copied.clear()
     keep(copied, state, timer)
@@ -181,11 +188,34 @@ def test_what_was_kept_is_not_changed() -> None:
     assert type(kept(state)) is Named
 
 
+def test_the_timer_is_set_where_the_soonest_changes() -> None:
+    state: Any = Cell()
+    timer: Any = Cell()
+    for number in (5, 7, 9, 6, 5, 3, 4):
+        notify_at(START + number * MILLISECOND, number, state, timer, Named)
+        assert timer.at == wake_at(state.value)
+    assert type(state.value) is Named and timer.times_set == 2
+    assert due(timer.at, state, timer) == [3] and timer.at == wake_at(state.value)
+    assert due(Timestamp.of(2**33), state, timer) == [4, 5, 5, 6, 7, 9]
+    assert state.value is timer.at is None
+
+
+def test_a_timer_that_fires_too_early_is_set_again() -> None:
+    state: Any = Cell()
+    timer: Any = Cell()
+    notify_at(START, "token", state, timer)
+    timer.at = None
+    assert due(Timestamp.from_utc_datetime(START - MILLISECOND), state, timer) == []
+    assert due(timer.at, state, timer) == ["token"]
+
+
 def test_what_cannot_be_kept_is_not_written() -> None:
     state: Any = Cell()
     timer: Any = Cell()
     with pytest.raises(TypeError, match="notifier must hold aware datetimes"):
         keep(holding(datetime(2026, 1, 1)), state, timer)
+    with pytest.raises(TypeError, match="notifier must hold aware datetimes"):
+        notify_at(datetime(2026, 1, 1), "token", state, timer)
     assert state.value is timer.at is None
 
 

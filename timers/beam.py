@@ -1,10 +1,9 @@
 """Apache Beam: any number of exact timers a key, where Beam has one for each `TimerSpec`.
 
-    from timers.beam import NotifierCoder, keep, kept, moment
+    from timers.beam import NotifierCoder, due, notify_at
 
-A `DoFn` keeps a `MultiNotifier` in a state cell and sets one timer of Beam to `wake_at(notifier)`; where that fires,
-`due(moment(timestamp))` are the tokens. State and timers of a bundle are committed together, so a bundle that is
-retried finds both as they were; what it reads may be cached and must not be changed in place, hence `kept`:
+A `DoFn` keeps a `MultiNotifier` in a state cell and one timer of Beam set to `wake_at(notifier)`; where that fires,
+`due(moment(timestamp))` are the tokens. `notify_at` and `due` do that in a line each:
 
     class Reminders(beam.DoFn):
         PENDING = ReadModifyWriteStateSpec("pending", NotifierCoder())
@@ -12,22 +11,22 @@ retried finds both as they were; what it reads may be cached and must not be cha
 
         def process(self, element, pending=beam.DoFn.StateParam(PENDING), wake=beam.DoFn.TimerParam(WAKE)):
             key, (at, token) = element
-            notifier = kept(pending)
-            notifier.notify_at(at, token)
-            keep(notifier, pending, wake)
+            notify_at(at, token, pending, wake)
 
         @on_timer(WAKE)
-        def wake(
+        def remind(
             self,
             key=beam.DoFn.KeyParam,
             now=beam.DoFn.TimestampParam,
             pending=beam.DoFn.StateParam(PENDING),
             wake=beam.DoFn.TimerParam(WAKE),
         ):
-            notifier = kept(pending)
-            for token in notifier.due(moment(now)):
+            for token in due(now, pending, wake):
                 yield key, token
-            keep(notifier, pending, wake)
+
+Whatever else is to be done with the notifier (`cancel`, `due_items`, ...) goes between `kept` and `keep`. State and
+timers of a bundle are committed together, so a bundle that is retried finds both as they were; what it reads may be
+cached and must not be changed in place, hence `kept` copies.
 
 Beam's runners cut the time of a timer, and that of an element between two stages, down to the millisecond. A timer set
 to the exact microsecond would come back too early, find nothing due and set itself again, for ever. So `wake_at` rounds
@@ -47,7 +46,7 @@ try:
 except ImportError as error:
     raise ImportError(f"timers.beam needs Apache Beam ({error}): pip install 'multinotifier[beam]'") from None
 
-__all__ = ["NotifierCoder", "keep", "kept", "moment", "wake_at"]
+__all__ = ["NotifierCoder", "due", "keep", "kept", "moment", "notify_at", "wake_at"]
 
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 MICROSECOND = timedelta(microseconds=1)
@@ -83,18 +82,16 @@ def wake_at(notifier: Notifier) -> Optional[Timestamp]:
     True
     """
     at = notifier.next_at()
-    if at is None:
-        return None
+    return None if at is None else _stamp(at)
+
+
+def _stamp(at: datetime) -> Timestamp:
     try:
         before = EPOCH - at
     except TypeError:
-        raise _unfit(at) from None
+        held = "naive datetimes" if isinstance(at, datetime) else f"times of type {type(at).__name__}"
+        raise TypeError(f"notifier must hold aware datetimes for a timer of Beam, but holds {held}") from None
     return Timestamp(micros=-(before // MILLISECOND) * 1000)
-
-
-def _unfit(at: Any) -> TypeError:
-    held = "naive datetimes" if isinstance(at, datetime) else f"times of type {type(at).__name__}"
-    return TypeError(f"notifier must hold aware datetimes for a timer of Beam, but holds {held}")
 
 
 def moment(timestamp: Timestamp) -> datetime:
@@ -118,6 +115,35 @@ def moment(timestamp: Timestamp) -> datetime:
     return EPOCH.astimezone(BEHIND) + min(micros * MICROSECOND, VERY_LAST - EPOCH)
 
 
+def notify_at(
+    at: datetime,
+    token: Any,
+    state: ReadModifyWriteRuntimeState,
+    timer: BaseTimer,
+    make: Callable[[], Any] = MultiNotifier,
+) -> None:
+    """What the state keeps gets one timer more; that of Beam is set anew only where the new one is the soonest.
+
+    The state must have been written by the functions of this module alone. `make` answers the first notifier.
+    """
+    notifier = kept(state, make)
+    before = notifier.next_at()
+    notifier.notify_at(at, token)
+    soonest = notifier.next_at()
+    stamp = None if soonest == before else _stamp(soonest)
+    state.write(notifier)
+    if stamp is not None:
+        timer.set(stamp)
+
+
+def due(now: Timestamp, state: ReadModifyWriteRuntimeState, timer: BaseTimer) -> list[Any]:
+    """The tokens that are due when Beam's timer fires, as the notifier's `due` answers; the others are kept."""
+    notifier = kept(state)
+    tokens: list[Any] = notifier.due(moment(now))
+    keep(notifier, state, timer)
+    return tokens
+
+
 def kept(state: ReadModifyWriteRuntimeState, make: Callable[[], Any] = MultiNotifier) -> Any:
     """The begin of a call of the `DoFn`: a copy of what the state holds, or what `make` answers where that is nothing.
 
@@ -129,18 +155,13 @@ def kept(state: ReadModifyWriteRuntimeState, make: Callable[[], Any] = MultiNoti
 
 def keep(notifier: Notifier, state: ReadModifyWriteRuntimeState, timer: BaseTimer) -> None:
     """The end of a call of the `DoFn`: the notifier is its new state and sets its timer; an empty one clears both."""
-    # `wake_at`, without its call: this is done for every element.
-    at = notifier.next_at()
-    if at is None:
+    stamp = wake_at(notifier)
+    if stamp is None:
         state.clear()
         timer.clear()
-        return
-    try:
-        before = EPOCH - at
-    except TypeError:
-        raise _unfit(at) from None
-    state.write(notifier)
-    timer.set(Timestamp(micros=-(before // MILLISECOND) * 1000))
+    else:
+        state.write(notifier)
+        timer.set(stamp)
 
 
 class NotifierCoder(Coder):
