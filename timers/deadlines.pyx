@@ -55,7 +55,7 @@ in which they were set. Setting, moving, deleting and asking cost O(1), falling 
 (datetime.datetime(2024, 1, 1, 12, 1), ['bob'], ['ann'])
 """
 
-    def __cinit__(self, *arguments, **named):
+    def __cinit__(self):
         if isinstance(self, MultiNotifier):
             raise TypeError(f"{type(self).__name__} must not be both a MultiNotifier and a Deadlines")
         make_keyed(self)

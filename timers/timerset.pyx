@@ -30,7 +30,8 @@ cdef enum:
 @cython.no_gc_clear
 @cython.auto_pickle(False)
 cdef class TimerSet:
-    def __cinit__(self, *arguments, **named):
+    # Without parameters it takes any arguments, and costs nothing for them.
+    def __cinit__(self):
         init_queue(&self.queue)
 
     def __dealloc__(self):
