@@ -40,7 +40,8 @@ class BuildExt(build_ext):
 ROOMS = (
     *("arrow", "columns", "keys", "keeping", "boxes", "crowd", "index"),
     *("wheel", "sharing", "cascade", "insertion", "expiry", "removal", "invariants"),
-    *("timerqueue", "timerset", "due", "search", "pending", "copies", "state", "face", "notifier", "deadlines"),
+    *("timerqueue", "timerset", "due", "search", "numbers", "pending", "copies", "state"),
+    *("face", "notifier", "deadlines"),
 )
 
 SANITIZERS = {"": None, "address": "address,undefined", "thread": "thread"}

@@ -11,6 +11,7 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from timers.boxes cimport BLOCK, PyListObject
 from timers.bucket cimport Chunk, Timer
 from timers.crowd cimport SEGMENT, Crowd
+from timers.deadlines cimport Deadlines
 from timers.index cimport Searcher, crowd_find
 from timers.slots cimport occupied
 from timers.timerqueue cimport (
@@ -355,3 +356,22 @@ cdef poke_crowd(Crowd *crowd, what, uint64_t value, size_t index):
     else:
         raise ValueError(what)
     return old
+
+
+def number_keys(Deadlines deadlines, next):
+    """Which number the next key that is set gets."""
+    deadlines.boxes.keys.next = next
+
+
+def numbered_segments(Deadlines deadlines):
+    """Of how many segments of the only crowd the first numbers are known; None without an index."""
+    cdef Slot slot = deadlines.queue.root
+    cdef size_t index
+    while is_wheel(slot):
+        index = 0
+        while not as_wheel(slot).slots[index]:
+            index += 1
+        slot = as_wheel(slot).slots[index]
+    if not is_crowd(slot) or as_crowd(slot).index is NULL:
+        return None
+    return as_crowd(slot).index.numbered

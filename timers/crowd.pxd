@@ -50,6 +50,8 @@ cdef struct Index:
     bint busy           # a search is at it
     Table same          # by identity
     Table equal         # by value
+    uint32_t *numbers   # of the first timers of the segments (numbers.pxd)
+    size_t numbered     # so many segments
 
 cdef struct Crowd:
     uint64_t deadline

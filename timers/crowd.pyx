@@ -181,15 +181,19 @@ cdef void free_index(Index *index) noexcept nogil:
         PyMem_Free(index.same.next)
         PyMem_Free(index.equal.rings)
         PyMem_Free(index.equal.next)
+        PyMem_Free(index.numbers)
         PyMem_Free(index)
 
 
 cdef size_t index_memory(Index *index) noexcept nogil:
     cdef size_t table
+    cdef size_t numbers = 0
     if index is NULL:
         return 0
     table = index.room * sizeof(uint32_t) + (<size_t>1 << index.bits) * sizeof(Ring)
-    return sizeof(Index) + table * ((index.same.rings is not NULL) + (index.equal.rings is not NULL))
+    if index.numbers is not NULL:
+        numbers = (index.room // SEGMENT + 1) * sizeof(uint32_t)
+    return sizeof(Index) + numbers + table * ((index.same.rings is not NULL) + (index.equal.rings is not NULL))
 
 
 cdef size_t crowd_memory(Crowd *crowd) noexcept nogil:

@@ -4,7 +4,7 @@ cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING
 from cpython.datetime cimport import_datetime
 from cpython.object cimport PyObject_Hash
-from libc.stdint cimport uint8_t, uint64_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 from timers.boxes cimport Boxes, must_be_whole
 from timers.copies cimport anew, recipe, set_attributes
@@ -12,12 +12,13 @@ from timers.due cimport take_items
 from timers.face cimport Face, publish
 from timers.keeping cimport IN_TREE, Keeping, keeping_of
 from timers.keys cimport (
-    Entry, Keys, after, entry_at, home_of, insert_key, make_room, own_entry, own_run, prefetch_entry, remove_key,
-    shrink,
+    Entry, Keys, after, entry_at, fold, home_of, insert_key, make_room, own_entry, own_run, prefetch_entry, remove_key,
+    renew_key, shrink,
 )
 from timers.notifier cimport MultiNotifier
 from timers.pending cimport ITEMS, TIMES, TOKENS, iterate
-from timers.search cimport locate_word, shift
+from timers.numbers cimport locate_entry
+from timers.search cimport shift
 from timers.state cimport thaw
 from timers.timerqueue cimport Spot, remove_at_spot, take_back
 from timers.timerset cimport (
@@ -76,7 +77,7 @@ in which they were set. Setting, moving, deleting and asking cost O(1), falling 
         cdef uint64_t hash = <uint64_t>PyObject_Hash(key)
         must_be_made(self)
         # While the time is read, the entry may come from memory.
-        prefetch_entry(&self.boxes.keys, hash)
+        prefetch_entry(&self.boxes.keys, fold(hash))
         cdef uint64_t deadline = read_time(at, "at", True, &kind)
         set_key(self, key, hash, &deadline, kind, "at", False)
 
@@ -298,6 +299,7 @@ cdef bint find_key(TimerSet self, object key, uint64_t hash, size_t *place) exce
     """Find the entry of a key, as a dict would: by identity, or else by equality; or a free place for it."""
     cdef Keys *keys
     cdef Entry *entry
+    cdef uint32_t folded = fold(hash)
     cdef uint64_t version
     cdef bint same
     must_be_made(self)
@@ -307,12 +309,12 @@ cdef bint find_key(TimerSet self, object key, uint64_t hash, size_t *place) exce
         if keys.shelves is NULL:
             place[0] = 0
             return False
-        place[0] = home_of(keys, hash)
+        place[0] = home_of(keys, folded)
         while True:
             entry = entry_at(keys, place[0])
             if not entry.word:
                 return False
-            if entry.hash == hash:
+            if entry.hash == folded:
                 same = is_equal(self, entry.word, key)
                 if self.version != version:
                     break
@@ -366,11 +368,11 @@ cdef int add_key(
     if not word:
         raise MemoryError
     # Last, so that where memory is wanting the table stays as it is: a search that was interrupted relies on that.
-    if make_room(&self.boxes.keys, hash, &place) < 0:
+    if make_room(&self.boxes.keys, fold(hash), &place) < 0:
         release(self, take_back(&self.queue, deadline))
         self.soonest = None
         raise MemoryError
-    insert_key(&self.boxes.keys, place, hash, word, deadline)
+    insert_key(&self.boxes.keys, place, fold(hash), word, deadline)
     self.version += 1
     return 0
 
@@ -379,7 +381,7 @@ cdef object go_to(TimerSet self, size_t place, Spot *spot):
     """Find the timer of an entry; answers its key, which whoever removes it keeps alive."""
     cdef Entry *entry = entry_at(&self.boxes.keys, place)
     key = token_of(self, entry.word)
-    if not locate_word(self, entry.deadline, entry.word, spot):
+    if not locate_entry(self, entry, spot):
         raise SystemError("a key has no timer")
     return key
 
@@ -390,7 +392,7 @@ cdef int move_at(TimerSet self, size_t place, uint64_t deadline) except -1:
         raise MemoryError
     key = go_to(self, place, &spot)
     shift(self, &spot, key, deadline)
-    entry_at(&self.boxes.keys, place).deadline = deadline
+    renew_key(&self.boxes.keys, place, deadline)
     return 0
 
 

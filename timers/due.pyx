@@ -10,7 +10,7 @@ from libc.stdint cimport uint32_t
 from timers.bits cimport FREE_THREADED, prefetch
 from timers.boxes cimport PyListObject
 from timers.bucket cimport Timer
-from timers.keys cimport Keys, own_run, place_of, prefetch_entry, remove_key, shrink
+from timers.keys cimport Keys, fold, own_run, place_of, prefetch_entry, remove_key, shrink
 from timers.timerqueue cimport Due, count_ready, read_queue, ripen_queue, take_due, take_ready
 from timers.times cimport write_time
 from timers.timerset cimport (
@@ -159,7 +159,7 @@ cdef int own_keys(TimerSet self, size_t count) except -1:
     for index in range(count):
         if failed < 0:
             break
-        failed = own_run(keys, place_of(keys, hash_of(self, timers[index].word), timers[index].word))
+        failed = own_run(keys, place_of(keys, fold(hash_of(self, timers[index].word)), timers[index].word))
     PyMem_Free(timers)
     if failed < 0:
         raise MemoryError
@@ -169,8 +169,8 @@ cdef int own_keys(TimerSet self, size_t count) except -1:
 cdef void forget_keys(TimerSet self, size_t count, const size_t *words) noexcept:
     """Remove the keys of words that were taken, which lie anywhere: their memory is asked for ahead."""
     cdef Keys *keys = &self.boxes.keys
-    cdef uint64_t hashes[AHEAD]
-    cdef uint64_t *hash
+    cdef uint32_t hashes[AHEAD]
+    cdef uint32_t *hash
     cdef size_t index
     for index in range(count + AHEAD):
         hash = &hashes[index % AHEAD]
@@ -179,6 +179,6 @@ cdef void forget_keys(TimerSet self, size_t count, const size_t *words) noexcept
         if index < count:
             if index + AHEAD < count and not is_boxed(words[index + AHEAD]):
                 prefetch(<void *>words[index + AHEAD])
-            hash[0] = hash_of(self, words[index])
+            hash[0] = fold(hash_of(self, words[index]))
             prefetch_entry(keys, hash[0])
     shrink(keys)

@@ -204,6 +204,11 @@ cdef void drop_stale(Crowd *crowd, uint64_t serial) noexcept nogil:
         crowd.index = NULL
 
 
+cdef int renew_index(Crowd *crowd, uint64_t serial) except -1:
+    drop_stale(crowd, serial)
+    return make_index(crowd, serial) if crowd.index is NULL else 0
+
+
 cdef int make_index(Crowd *crowd, uint64_t serial) except -1:
     crowd.index = <Index *>PyMem_Calloc(1, sizeof(Index))
     if crowd.index is NULL:

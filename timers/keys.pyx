@@ -54,6 +54,7 @@ cdef void free_keys(Keys *keys) noexcept nogil:
     keys.shelves = NULL
     keys.count = 0
     keys.size = 0
+    keys.next = 0
     keys.shared = False
 
 
@@ -101,6 +102,7 @@ cdef int copy_keys(Keys *keys, Keys *twin) noexcept nogil:
                 free_keys(twin)
                 return -1
     twin.count = keys.count
+    twin.next = keys.next
     twin.shared = keys.shared = True
     return 0
 
@@ -178,7 +180,9 @@ cdef int resize(Keys *keys, uint32_t size) noexcept nogil:
     for place in range(keys.size):
         entry = entry_at(keys, place)
         if entry.word:
-            insert_key(&other, free_place(&other, entry.hash), entry.hash, entry.word, entry.deadline)
+            entry_at(&other, free_place(&other, entry.hash))[0] = entry[0]
+    other.count = keys.count
+    other.next = keys.next
     free_keys(keys)
     keys[0] = other
     return 0
@@ -193,14 +197,14 @@ cdef void shrink(Keys *keys) noexcept nogil:
 
 # ---- entries
 
-cdef size_t free_place(Keys *keys, uint64_t hash) noexcept nogil:
+cdef size_t free_place(Keys *keys, uint32_t hash) noexcept nogil:
     cdef size_t place = home_of(keys, hash)
     while entry_at(keys, place).word:
         place = after(keys, place)
     return place
 
 
-cdef int make_room(Keys *keys, uint64_t hash, size_t *place) noexcept nogil:
+cdef int make_room(Keys *keys, uint32_t hash, size_t *place) noexcept nogil:
     if 4 * <uint64_t>(keys.count + 1) > 3 * <uint64_t>keys.size:
         if resize(keys, size_for(keys.count + 1)) < 0:
             return -1
@@ -209,12 +213,19 @@ cdef int make_room(Keys *keys, uint64_t hash, size_t *place) noexcept nogil:
     return own_entry(keys, place[0])
 
 
-cdef void insert_key(Keys *keys, size_t place, uint64_t hash, size_t word, uint64_t deadline) noexcept nogil:
+cdef void insert_key(Keys *keys, size_t place, uint32_t hash, size_t word, uint64_t deadline) noexcept nogil:
     cdef Entry *entry = entry_at(keys, place)
     entry.word = word
     entry.hash = hash
-    entry.deadline = deadline
     keys.count += 1
+    renew_key(keys, place, deadline)
+
+
+cdef void renew_key(Keys *keys, size_t place, uint64_t deadline) noexcept nogil:
+    cdef Entry *entry = entry_at(keys, place)
+    entry.deadline = deadline
+    entry.number = keys.next
+    keys.next += 1
 
 
 cdef int own_run(Keys *keys, size_t place) noexcept nogil:
@@ -247,7 +258,7 @@ cdef void remove_key(Keys *keys, size_t place) noexcept nogil:
     keys.count -= 1
 
 
-cdef size_t place_of(Keys *keys, uint64_t hash, size_t word) noexcept nogil:
+cdef size_t place_of(Keys *keys, uint32_t hash, size_t word) noexcept nogil:
     cdef size_t place = home_of(keys, hash)
     while entry_at(keys, place).word != word:
         place = after(keys, place)
@@ -262,16 +273,18 @@ cdef size_t keys_memory(Keys *keys) noexcept nogil:
     return count_shelves(keys) * (sizeof(Shelf *) + shelf_size(keys)) + count_pages(keys) * page_size(keys)
 
 
-cdef bint has_key(Keys *keys, uint64_t hash, Timer *timer) noexcept nogil:
+cdef Entry *entry_of(Keys *keys, uint32_t hash, Timer *timer) noexcept nogil:
+    cdef Entry *entry
     cdef size_t place
     if keys.shelves is NULL:
-        return False
+        return NULL
     place = home_of(keys, hash)
     while entry_at(keys, place).word:
-        if entry_at(keys, place).word == timer.word:
-            return entry_at(keys, place).deadline == timer.deadline
+        entry = entry_at(keys, place)
+        if entry.word == timer.word:
+            return entry if entry.deadline == timer.deadline else NULL
         place = after(keys, place)
-    return False
+    return NULL
 
 
 cdef const char *check_keys(Keys *keys) noexcept nogil:

@@ -54,7 +54,6 @@ cdef bint locate(TimerSet self, uint64_t at, uint8_t kind, object token, Spot *s
 
 
 cdef bint go_to(TimerSet self, uint64_t deadline, Spot *spot) except -1:
-    """Find the spot of a deadline, in a form that is quickly searched; False if there is none."""
     cdef int found = find_spot(&self.queue, deadline, False, spot)
     if found and is_crowded(spot) and not is_ours(self, crowd_at(spot), spot.place.own):
         found = find_spot(&self.queue, deadline, True, spot)
@@ -71,7 +70,7 @@ cdef bint is_ours(TimerSet self, Crowd *crowd, bint own) noexcept:
     return own or not FREE_THREADED and (crowd.index is NULL or crowd.index.serial == serial_of(self))
 
 
-cdef inline uint64_t serial_of(TimerSet self) noexcept:
+cdef uint64_t serial_of(TimerSet self) noexcept:
     return self.boxes.serial if self.boxes is not None else 0
 
 
@@ -189,20 +188,9 @@ cdef int find_anew(TimerSet self, Spot *spot, size_t word, bint in_crowd, size_t
 
 
 cdef bint go_to_word(TimerSet self, Spot *spot, size_t word) noexcept:
-    """From a position on, find the oldest timer of this very word."""
     cdef size_t other
     while next_at_spot(&self.queue, spot, &spot.place.position, &other):
         if other == word:
             return True
         spot.place.position += 1
     return False
-
-
-cdef bint locate_word(TimerSet self, uint64_t deadline, size_t word, Spot *spot) except -1:
-    if not locate(self, deadline, self.queue.kind, token_of(self, word), spot):
-        return False
-    if go_to_word(self, spot, word):
-        return True
-    # An older one has the same token.
-    spot.place.position = 0
-    return go_to_word(self, spot, word)

@@ -7,14 +7,14 @@ from cpython.list cimport PyList_GET_SIZE
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from cpython.ref cimport Py_DECREF, Py_INCREF
 from cpython.tuple cimport PyTuple_New
-from libc.stdint cimport uint32_t
+from libc.stdint cimport int32_t, uint32_t
 
 from timers.bits cimport prefetch
 from timers.boxes cimport (
     PyListObject, PyTupleObject, are_spent, check_boxes, copy_boxes, empty_boxes, make_room, must_be_whole, put_in_box,
 )
 from timers.bucket cimport Timer
-from timers.keys cimport check_keys, has_key
+from timers.keys cimport Entry, check_keys, entry_of, fold
 from timers.timerqueue cimport check_queue, clear_queue, copy_queue, init_queue, put, read_queue, take_back
 from timers.times cimport FLOAT, INT, NAIVE, turn_to_float, write_time
 from timers.tokens cimport box_of, boxed, is_boxed
@@ -291,8 +291,11 @@ cdef int check_timers(TimerSet self) except -1:
     cdef size_t held = boxes.used if boxes is not None else 0
     cdef size_t boxed_words = 0
     cdef size_t unknown = 0
+    cdef size_t disordered = 0
     cdef size_t index
     cdef Timer *timers
+    cdef Entry *entry
+    cdef Entry *older = NULL
     assert broken is NULL, (<bytes>broken).decode()
     timers = <Timer *>PyMem_Malloc(max(self.queue.count, <size_t>1) * sizeof(Timer))
     if timers is NULL or read_queue(&self.queue, self.queue.count, timers) < 0:
@@ -300,13 +303,18 @@ cdef int check_timers(TimerSet self) except -1:
         raise MemoryError
     for index in range(self.queue.count):
         boxed_words += is_boxed(timers[index].word)
-        if is_keyed(self) and not has_key(&self.boxes.keys, hash_of(self, timers[index].word), &timers[index]):
-            unknown += 1
+        if is_keyed(self):
+            entry = entry_of(&self.boxes.keys, fold(hash_of(self, timers[index].word)), &timers[index])
+            unknown += entry is NULL
+            if entry is not NULL and older is not NULL and entry.deadline == older.deadline:
+                disordered += <int32_t>(entry.number - older.number) <= 0
+            older = entry
     PyMem_Free(timers)
     if is_keyed(self):
         broken = check_keys(&self.boxes.keys)
         assert broken is NULL, (<bytes>broken).decode()
         assert not unknown and self.boxes.keys.count == self.queue.count, "keys: they are not those of the timers"
+        assert not disordered, "keys: the numbers of equal times are not in the order in which they were set"
     if boxes is not None:
         check_boxes(boxes)
     assert held == boxed_words, "boxes: more or fewer are in use than timers need"

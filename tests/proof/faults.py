@@ -184,6 +184,16 @@ FAULTS = [
         "",
     ),
     Fault(
+        "keys",
+        "a key that is found where it was before it fell due",
+        "timers/numbers.pyx",
+        "    cdef size_t first = crowd.start % SEGMENT if number == crowd.start // SEGMENT else 0",
+        "    cdef size_t first = 0",
+        Quick,
+        _tool("from tests.test_numbers import *; test_a_key_that_was_taken_beside_a_copy_and_is_set_again(100)"),
+        "populated",
+    ),
+    Fault(
         "reentry",
         "a search that goes on although the notifier changed",
         "timers/search.pyx",
