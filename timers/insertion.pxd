@@ -22,6 +22,8 @@ cdef enum:
     # A bucket of so many (two megabytes) cascades when it would grow: a pass over it will not be cheaper again.
     FLOOD = 131072
 
+# Append to a crowd, if that is all there is to do.
+cdef bint insert_in_crowd(Slot *root, uint64_t deadline, size_t word) noexcept nogil
 # Should the chunk `*ready` move, that becomes NULL, or where it then lies.
 cdef int insert_slowly(Slot *root, uint64_t deadline, size_t word, Chunk **ready) noexcept nogil
 # Put a wheel of so many bits on top of the root that reaches `deadline` too; and take it off again, while nothing else

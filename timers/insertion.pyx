@@ -2,12 +2,15 @@
 
 from libc.stdint cimport uint32_t
 
+from timers.bits cimport owners_of
 from timers.bucket cimport append, bucket_count, insert_ordered, with_room
 from timers.cascade cimport make_crowd, split
 from timers.crowd cimport crowd_append
 from timers.sharing cimport own_crowd, own_wheel
 from timers.slots cimport mark
-from timers.wheel cimport BEYOND, DONE, SPARSE, STARVED, Wheel, as_crowd, coarser, hang, is_crowd, prune
+from timers.wheel cimport (
+    BEYOND, DONE, SPARSE, STARVED, Wheel, as_crowd, as_wheel, coarser, digit_for, hang, is_crowd, is_wheel, prune,
+)
 
 
 cdef int crown(Slot *root, uint64_t deadline, uint32_t bits) noexcept nogil:
@@ -21,6 +24,17 @@ cdef int crown(Slot *root, uint64_t deadline, uint32_t bits) noexcept nogil:
 
 cdef void uncrown(Slot *root) noexcept nogil:
     prune(root)
+
+
+cdef bint insert_in_crowd(Slot *root, uint64_t deadline, size_t word) noexcept nogil:
+    cdef Slot slot = root[0]
+    cdef uint64_t digit
+    while is_wheel(slot):
+        digit = digit_for(as_wheel(slot), deadline)
+        if digit >= as_wheel(slot).size or owners_of(&as_wheel(slot).owners) != 1:
+            return False
+        slot = as_wheel(slot).slots[<size_t>digit]
+    return is_crowd(slot) and owners_of(&as_crowd(slot).owners) == 1 and crowd_append(as_crowd(slot), word) == 0
 
 
 cdef int insert_slowly(Slot *root, uint64_t deadline, size_t word, Chunk **ready) noexcept nogil:

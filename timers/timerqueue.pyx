@@ -7,11 +7,9 @@ from timers.bucket cimport CHUNK, FEWEST, append, bucket_count, is_own, new_chun
 from timers.cascade cimport allot, bits_for, split_root
 from timers.crowd cimport SEGMENT, pass_index
 from timers.expiry cimport BATCH, earliest, highest, read, ripen, take
-from timers.insertion cimport FLOOD, crown, insert_slowly, uncrown
+from timers.insertion cimport FLOOD, crown, insert_in_crowd, insert_slowly, uncrown
 from timers.invariants cimport check, soonest_of
-from timers.overflow cimport (
-    LIMIT, check_heap, copy_heap, free_heap, heap_size, pop, push, reserve, sort_heap,
-)
+from timers.overflow cimport LIMIT, check_heap, copy_heap, free_heap, heap_size, pop, push, reserve, sort_heap
 from timers.removal cimport MOST_FEW, remove, seek, too_few, withdraw
 from timers.sharing cimport free, memory, share
 from timers.tokens cimport NOBODY, timers_keep
@@ -182,6 +180,9 @@ cdef int begin(Queue *queue, uint64_t deadline, size_t word) noexcept nogil:
 cdef int put_slowly(Queue *queue, uint64_t deadline, size_t word) noexcept nogil:
     cdef Heap *heap
     cdef int answer
+    if insert_in_crowd(&queue.root, deadline, word):
+        queue.count += 1
+        return 0
     queue.moves += 1
     if not queue.count:
         return begin(queue, deadline, word)
