@@ -1,6 +1,6 @@
 """Finding a key by its number: see numbers.pxd."""
 
-from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint32_t
 
 from timers.bits cimport PyMem_Malloc
 from timers.crowd cimport SEGMENT, Crowd, Index, Segment, word_at
