@@ -41,18 +41,19 @@ BOTH = [
 ]
 
 
-@pytest.mark.parametrize("kind", ["timers", "timers of one instant", "keys"])
+@pytest.mark.parametrize("kind", ["timers", "timers of one instant", "keys", "keys of one instant"])
 def test_what_the_collector_clears(kind: str) -> None:
     survives(f"""
         import contextlib, copy, gc, sys
         from timers import Deadlines, MultiNotifier
 
         for size in (3, 64, 300):
-            for act in {BOTH + (KEYS if kind == "keys" else TIMERS)!r}:
-                if {kind!r} == "keys":
-                    n = Deadlines((object(), float(each)) for each in range(size))
+            for act in {BOTH + (KEYS if "keys" in kind else TIMERS)!r}:
+                pairs = ((3.0 if "instant" in {kind!r} else float(each), object()) for each in range(size))
+                if "keys" in {kind!r}:
+                    n = Deadlines((token, at) for at, token in pairs)
                 else:
-                    n = MultiNotifier((float(each) if {kind!r} == "timers" else 3.0, object()) for each in range(size))
+                    n = MultiNotifier(pairs)
                 (3.0, object()) in n
                 (boxes,) = [each for each in gc.get_referents(n) if type(each).__name__ == "Boxes"]
                 (blocks,) = [each for each in gc.get_referents(boxes) if type(each) is list]

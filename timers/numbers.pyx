@@ -3,6 +3,7 @@
 from libc.stdint cimport int32_t, int64_t, uint32_t
 
 from timers.bits cimport PyMem_Malloc
+from timers.boxes cimport must_be_whole
 from timers.crowd cimport SEGMENT, Crowd, Index, Segment, word_at
 from timers.index cimport NOWHERE, renew_index
 from timers.keys cimport Keys, entry_at, fold, place_of
@@ -15,6 +16,7 @@ from timers.tokens cimport NOBODY
 cdef bint locate_entry(TimerSet self, Entry *entry, Spot *spot) except -1:
     cdef Crowd *crowd
     cdef int64_t position
+    must_be_whole(self.boxes)
     if not go_to(self, entry.deadline, spot):
         return False
     crowd = crowd_at(spot)
