@@ -59,7 +59,8 @@ cdef inline size_t guess(Keys *keys, Crowd *crowd, size_t segment, uint32_t numb
     cdef uint32_t first = index.numbers[segment]
     cdef uint32_t last = index.numbers[segment + 1] if segment + 1 < index.numbered else keys.next
     cdef size_t used = crowd.segments[segment].used
-    return min(used - 1, <size_t>(<double>(number - first) * used / max(<uint32_t>1, last - first)))
+    # A number that has gone round may be anything.
+    return <size_t>min(<double>(used - 1), <double>(number - first) * used / max(<uint32_t>1, last - first))
 
 
 cdef int64_t find_around(Crowd *crowd, size_t number, size_t place, size_t word) noexcept nogil:

@@ -191,7 +191,7 @@ FAULTS = [
         "    cdef size_t first = 0",
         Quick,
         _tool("from tests.test_numbers import *; test_a_key_that_was_taken_beside_a_copy_and_is_set_again(100)"),
-        "populated",
+        "AssertionError",
     ),
     Fault(
         "reentry",
