@@ -32,16 +32,21 @@ cdef int crown(Slot *root, uint64_t deadline, uint32_t bits) noexcept nogil
 cdef void uncrown(Slot *root) noexcept nogil
 
 
-cdef inline bint insert_quickly(Slot *root, uint64_t deadline, size_t word) noexcept nogil:
-    """Append to a bucket that has room, if that is all there is to do."""
-    cdef Slot slot = root[0]
+cdef inline Slot own_slot(Slot slot, uint64_t deadline) noexcept nogil:
+    """The slot of a deadline, down from the root; 0 where a wheel on the way is too fine for it, or shared."""
     cdef uint64_t digit
-    cdef Chunk *newest
     while is_wheel(slot):
         digit = digit_for(as_wheel(slot), deadline)
         if digit >= as_wheel(slot).size or owners_of(&as_wheel(slot).owners) != 1:
-            return False
+            return 0
         slot = as_wheel(slot).slots[<size_t>digit]
+    return slot
+
+
+cdef inline bint insert_quickly(Slot *root, uint64_t deadline, size_t word) noexcept nogil:
+    """Append to a bucket that has room, if that is all there is to do."""
+    cdef Slot slot = own_slot(root[0], deadline)
+    cdef Chunk *newest
     if not is_bucket(slot):
         return False
     newest = as_bucket(slot)

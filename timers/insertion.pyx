@@ -2,15 +2,12 @@
 
 from libc.stdint cimport uint32_t
 
-from timers.bits cimport owners_of
 from timers.bucket cimport append, bucket_count, insert_ordered, with_room
 from timers.cascade cimport make_crowd, split
 from timers.crowd cimport crowd_append
 from timers.sharing cimport own_crowd, own_wheel
 from timers.slots cimport mark
-from timers.wheel cimport (
-    BEYOND, DONE, SPARSE, STARVED, Wheel, as_crowd, as_wheel, coarser, digit_for, hang, is_crowd, is_wheel, prune,
-)
+from timers.wheel cimport BEYOND, DONE, SPARSE, STARVED, Wheel, as_crowd, coarser, hang, is_crowd, prune
 
 
 cdef int crown(Slot *root, uint64_t deadline, uint32_t bits) noexcept nogil:
@@ -27,13 +24,7 @@ cdef void uncrown(Slot *root) noexcept nogil:
 
 
 cdef bint insert_in_crowd(Slot *root, uint64_t deadline, size_t word) noexcept nogil:
-    cdef Slot slot = root[0]
-    cdef uint64_t digit
-    while is_wheel(slot):
-        digit = digit_for(as_wheel(slot), deadline)
-        if digit >= as_wheel(slot).size or owners_of(&as_wheel(slot).owners) != 1:
-            return False
-        slot = as_wheel(slot).slots[<size_t>digit]
+    cdef Slot slot = own_slot(root[0], deadline)
     return is_crowd(slot) and owners_of(&as_crowd(slot).owners) == 1 and crowd_append(as_crowd(slot), word) == 0
 
 
