@@ -9,7 +9,7 @@ from cpython.object cimport PyObject
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
 from timers.boxes cimport BLOCK, PyListObject
-from timers.bucket cimport Chunk, Timer
+from timers.bucket cimport Chunk, Timer, is_forwarded, successor
 from timers.crowd cimport SEGMENT, Crowd
 from timers.deadlines cimport Deadlines
 from timers.index cimport Searcher, crowd_find
@@ -23,10 +23,12 @@ from timers.wheel cimport Slot, Wheel, as_bucket, as_crowd, as_wheel, is_crowd, 
 
 from collections import namedtuple
 
-# A bucket is a list of chunks, the newest first; an empty slot is None.
+# A bucket is a list of chunks, the newest first; an empty slot is None. What became of a forwarded chunk, and how many
+# owners that has, is the last of its list.
 WheelShape = namedtuple("WheelShape", "shift base size owners slots")
 ChunkShape = namedtuple("ChunkShape", "capacity owners ordered deadlines")
 CrowdShape = namedtuple("CrowdShape", "deadline live start end owners segments")
+Forwarded = namedtuple("Forwarded", "owners successor")
 SegmentShape = namedtuple("SegmentShape", "capacity used owners")
 
 # fail(start, stop) makes allocations fail from a number on to another, and restore() no more.
@@ -54,6 +56,9 @@ cdef object shape_of(Slot slot):
     chunks = []
     chunk = as_bucket(slot)
     while chunk is not NULL:
+        if is_forwarded(chunk):
+            chunks.append(Forwarded(chunk.owners, shape_of(successor(chunk))))
+            break
         deadlines = [chunk.timers[index].deadline for index in range(chunk.count)]
         chunks.append(ChunkShape(chunk.capacity, chunk.owners, bool(chunk.ordered), deadlines))
         chunk = chunk.older
@@ -166,6 +171,9 @@ cdef class Numbers:
         cdef size_t word
         self.begin()
         cdef int answer = find_spot(&self.queue, deadline, to_write, &spot)
+        if answer > 0 and is_crowded(&spot) and not spot.place.own:
+            # Some of it may be forwarded.
+            answer = find_spot(&self.queue, deadline, True, &spot)
         self.end()
         if answer < 0:
             raise MemoryError
@@ -310,13 +318,15 @@ cdef poke_wheel(Wheel *wheel, what, uint64_t value, size_t index):
     if what == "base":
         old, wheel.base = wheel.base, value
     elif what == "shift":
-        old, wheel.shift = wheel.shift, <uint16_t>value
+        old, wheel.shift = wheel.shift, <uint8_t>value
     elif what == "occupied":
         old, occupied(wheel)[index] = occupied(wheel)[index], value
     elif what == "slot":
         old, wheel.slots[index] = wheel.slots[index], <Slot>value
     elif what == "owners":
         old, wheel.owners = wheel.owners, <uint16_t>value
+    elif what == "mixed":
+        old, wheel.mixed = wheel.mixed, <uint8_t>value
     else:
         raise ValueError(what)
     return old

@@ -9,8 +9,11 @@ Only the newest is ever written to, and copied first if it is shared. `before` t
 chunk's, and so where each belongs in an array of all: whoever reads a bucket meets the newest first, and writes each
 chunk to its place.
 
+A chunk without timers is *forwarded*: what it held, and the older ones with it, is now in a wheel or a crowd, of which
+it says where it is (forwarding.pxd).
+
 Invariants (invariants.pyx verifies each by name):
-  no-hole     no chunk is empty or over-full
+  no-hole     no other chunk is empty or over-full
   counted     `before` is the number of timers in the older chunks
   ordered     a chunk that says so is alone in its bucket, and sorted by deadline, equal ones as inserted
 """
@@ -19,7 +22,7 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memmove
 
 from timers.bits cimport (
-    PyMem_Free, PyMem_Malloc, PyMem_Realloc, join_owners, leave_owner, owners_of, prefetch, prefetch_chunk,
+    PyMem_Free, PyMem_Malloc, leave_owner, owners_of, prefetch, prefetch_chunk,
 )
 from timers.tokens cimport timers_drop, timers_keep
 
@@ -69,6 +72,15 @@ cdef inline bint is_own(Chunk *newest) noexcept nogil:
     return owners_of(&newest.owners) == 1
 
 
+cdef inline bint is_forwarded(Chunk *chunk) noexcept nogil:
+    return chunk.count == 0
+
+
+cdef inline size_t successor(Chunk *forwarded) noexcept nogil:
+    """The slot of what became of it, and of the older ones."""
+    return <size_t>forwarded.older
+
+
 cdef inline Chunk *new_chunk(Chunk *older, uint32_t capacity) noexcept nogil:
     """An empty chunk before `older`, whose owner it becomes; to be filled before anybody looks."""
     cdef Chunk *chunk = <Chunk *>PyMem_Malloc(chunk_size(capacity))
@@ -96,64 +108,24 @@ cdef inline void keep_all(Timer *timers, size_t count) noexcept nogil:
         timers_keep(timers[index].word)
 
 
-cdef inline void leave_bucket(Chunk *newest) noexcept nogil:
-    """One owner less; whoever is the last lets go of the tokens, which runs no foreign code."""
+cdef inline size_t leave_bucket(Chunk *newest) noexcept nogil:
+    """One owner less; whoever is the last lets go of the tokens, which runs no foreign code.
+
+    Answers the successor of a forwarded chunk that is gone, which the caller leaves; 0, mostly: there is none.
+    """
     cdef Chunk *older
     cdef uint32_t index
+    cdef bint forwarded
     while newest is not NULL and leave_owner(&newest.owners) == 0:
         older = newest.older
+        forwarded = is_forwarded(newest)
         for index in range(newest.count):
             timers_drop(newest.timers[index].word)
         PyMem_Free(newest)
+        if forwarded:
+            return <size_t>older
         newest = older
-
-
-cdef inline Chunk *copy_chunk(Chunk *chunk, uint32_t capacity) noexcept nogil:
-    """A twin of a chunk, on top of the same older ones; NULL without memory."""
-    cdef Chunk *twin
-    cdef Chunk *older = chunk.older
-    if older is not NULL and not join_owners(&older.owners):
-        older = copy_chunk(older, older.capacity)
-        if older is NULL:
-            return NULL
-    twin = new_chunk(older, capacity)
-    if twin is NULL:
-        leave_bucket(older)
-        return NULL
-    memcpy(twin.timers, chunk.timers, chunk.count * sizeof(Timer))
-    keep_all(twin.timers, chunk.count)
-    twin.count = chunk.count
-    twin.ordered = chunk.ordered
-    return twin
-
-
-cdef inline Chunk *with_room(Chunk *newest) noexcept nogil:
-    """The newest chunk of the same bucket with room for one more timer, its own; NULL without memory.
-
-    Takes the place of `newest`, of which the caller was an owner and no longer is.
-    """
-    cdef Chunk *chunk
-    cdef uint32_t capacity
-    if newest is NULL:
-        return new_chunk(NULL, FEWEST)
-    # A chunk is twice as large each time, until it is full-grown; what comes then lies in further ones.
-    capacity = min(<uint32_t>CHUNK, 2 * newest.count + 2)
-    if is_own(newest):
-        if newest.count < newest.capacity:
-            return newest
-        if newest.capacity < CHUNK:
-            chunk = <Chunk *>PyMem_Realloc(newest, chunk_size(capacity))
-            if chunk is not NULL:
-                chunk.capacity = <uint8_t>capacity
-            return chunk
-    elif newest.count < CHUNK:
-        chunk = copy_chunk(newest, capacity)
-        if chunk is not NULL:
-            leave_bucket(newest)
-        return chunk
-    if newest.before > <uint32_t>-1 - 2 * CHUNK:
-        return NULL
-    return new_chunk(newest, CHUNK)
+    return 0
 
 
 cdef inline void append(Chunk *newest, uint64_t deadline, size_t word) noexcept nogil:

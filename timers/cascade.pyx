@@ -86,20 +86,6 @@ cdef void give_up(Wheel *wheel) noexcept nogil:
     PyMem_Free(wheel)
 
 
-cdef uint32_t spread(Chunk *newest) noexcept nogil:
-    """How many low bits differ in a bucket."""
-    cdef uint64_t deadline = newest.timers[0].deadline
-    cdef uint64_t difference = 0
-    cdef Chunk *chunk = newest
-    cdef uint32_t index
-    while chunk is not NULL:
-        prefetch_chunk(chunk.older)
-        for index in range(chunk.count):
-            difference |= chunk.timers[index].deadline ^ deadline
-        chunk = chunk.older
-    return width_of(difference)
-
-
 cdef uint32_t spread_of_most(Chunk *newest, uint64_t middle, size_t *outliers) noexcept nogil:
     """In how many low bits all differ from `middle` but `*outliers` at most, which becomes their number."""
     cdef size_t widths[65]
@@ -126,21 +112,23 @@ cdef int cascade(
     """Move the timers of a bucket into a wheel that takes its place, but for those that it does not reach, to an array.
 
     The wheel has 2 ** `bits` slots, and reaches what differs from `middle` in the lowest `width` bits, or few more.
+    Where there is no array, and no timer differs in so many, it is finer, and reaches no further than they do.
     `limit`: how many low bits may differ in the slot, at least one. `*outliers` becomes how many are in the array.
     """
     cdef Chunk *newest = as_bucket(slot[0])
     cdef Chunk *chunk
     cdef Chunk *older
     cdef Wheel *wheel
-    cdef uint64_t digit
+    cdef uint64_t digit, deadline
+    cdef uint64_t difference = 0
     cdef size_t needs[WIDEST]
     cdef Chunk *cursors[WIDEST]
     cdef size_t beyond = 0
-    cdef uint32_t shift = width - bits if width > bits else 0
     cdef int index
     cdef bint own = True
-    bits = min(min(bits, max(width, <uint32_t>NARROW)), limit)
-    wheel = new_wheel(middle, shift, bits)
+    wheel = new_wheel(
+        middle, width - bits if width > bits else 0, min(min(bits, max(width, <uint32_t>NARROW)), limit)
+    )
     if wheel is NULL:
         return -1
     memset(needs, 0, wheel.size * sizeof(size_t))
@@ -148,12 +136,17 @@ cdef int cascade(
     while chunk is not NULL:
         prefetch_chunk(chunk.older)
         for index in range(chunk.count):
-            digit = digit_for(wheel, chunk.timers[index].deadline)
+            deadline = chunk.timers[index].deadline
+            difference |= deadline ^ middle
+            digit = digit_for(wheel, deadline)
             if digit < wheel.size:
                 needs[<size_t>digit] += 1
             else:
                 beyond += 1
         chunk = chunk.older
+    if far is NULL and width_of(difference) < width:
+        PyMem_Free(wheel)
+        return cascade(slot, middle, width_of(difference), bits, limit, NULL, outliers)
     for index in range(<int>wheel.size):
         if needs[index]:
             if allot(&wheel.slots[index], needs[index]) < 0:
@@ -198,7 +191,26 @@ cdef int split(Slot *slot, uint32_t limit) noexcept nogil:
     cdef Chunk *newest = as_bucket(slot[0])
     cdef uint32_t bits = even_bits(bucket_count(newest))
     cdef size_t none = 0
-    return cascade(slot, newest.timers[0].deadline, spread(newest), bits, limit, NULL, &none)
+    # In all of these bits they differ, dense as most are.
+    return cascade(slot, newest.timers[0].deadline, limit, bits, limit, NULL, &none)
+
+
+cdef int forward(Chunk *chunk, uint32_t limit) noexcept nogil:
+    cdef Chunk *twin = new_chunk(chunk.older, chunk.count)
+    cdef Slot slot = <Slot>twin
+    if twin is NULL:
+        return -1
+    memcpy(twin.timers, chunk.timers, chunk.count * sizeof(Timer))
+    twin.count = chunk.count
+    if (split(&slot, limit) if limit else make_crowd(&slot)) < 0:
+        PyMem_Free(twin)
+        return -1
+    chunk.before += chunk.count
+    chunk.count = 0
+    # Nobody appends to it.
+    chunk.ordered = True
+    chunk.older = <Chunk *>slot
+    return 0
 
 
 cdef int split_root(Slot *root, Timer *far, size_t *outliers) noexcept nogil:

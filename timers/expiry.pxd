@@ -32,4 +32,4 @@ cdef uint64_t highest(Slot root) noexcept nogil
 # is ordered and may be written to, or else NULL.
 cdef uint64_t earliest(Slot *root, Chunk **ready) noexcept nogil
 # Copy the first timers in the order of falling due; advances `timers` by what it has read, and lowers `count`.
-cdef int read(Slot root, size_t *count, Timer **timers) noexcept nogil
+cdef int read(Slot *root, size_t *count, Timer **timers) noexcept nogil

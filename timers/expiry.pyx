@@ -3,15 +3,16 @@
 from libc.stdint cimport int16_t, uint32_t
 from libc.string cimport memcpy
 
-from timers.bits cimport PyMem_Free, PyMem_Malloc, prefetch_chunk
-from timers.bucket cimport CHUNK, bucket_count, cut, gather, is_own, leave_bucket, move
-from timers.cascade cimport make_crowd, put_in_order, split
+from timers.bits cimport FREE_THREADED, PyMem_Free, PyMem_Malloc, prefetch_chunk
+from timers.bucket cimport CHUNK, bucket_count, cut, gather, is_forwarded, is_own, leave_bucket, move, successor
+from timers.cascade cimport put_in_order
 from timers.crowd cimport Crowd, crowd_read, crowd_take, leave_crowd
+from timers.forwarding cimport follow, is_in_common, open_bucket
 from timers.order cimport LANES, are_few, difference_of, rank, sort
-from timers.sharing cimport own_crowd, own_wheel
+from timers.sharing cimport is_large, own_crowd, own_wheel
 from timers.slots cimport first_of, last_of, next_occupied, unmark
 from timers.tokens cimport timers_keep
-from timers.wheel cimport Wheel, as_bucket, as_crowd, as_wheel, end_of, is_crowd, is_wheel, prune
+from timers.wheel cimport Wheel, as_bucket, as_crowd, as_wheel, end_of, is_bucket, is_crowd, is_wheel, prune
 
 
 cdef inline uint32_t count_due(Chunk *chunk, uint64_t now) noexcept nogil:
@@ -22,18 +23,20 @@ cdef inline uint32_t count_due(Chunk *chunk, uint64_t now) noexcept nogil:
     return count
 
 
-cdef int ripen_slot(Slot *slot, uint64_t now, uint64_t end, uint32_t limit, Ripe *ripe) noexcept nogil:
-    """`end`: the last deadline of the slot. `limit`: how many low bits may differ in it; 0: it has one, and is due."""
+cdef int ripen_slot(Slot *slot, uint64_t now, uint64_t end, uint32_t limit, bint mixed, Ripe *ripe) noexcept nogil:
+    """`end`: the last deadline of the slot. `limit`: how many low bits may differ in it; 0: it has one, and is due.
+
+    `mixed`: it is in a wheel that was copied.
+    """
     cdef Wheel *wheel
     cdef int digit
     cdef size_t left = ripe.most - ripe.count
     cdef size_t count
-    if is_crowd(slot[0]):
-        ripe.count += min(left, as_crowd(slot[0]).live)
-        return own_crowd(slot)
-    if not is_wheel(slot[0]):
+    if is_bucket(slot[0]):
         count = bucket_count(as_bucket(slot[0]))
-        if end <= now and count <= left and (not limit or count <= BATCH):
+        # What others share may be forwarded before it is taken.
+        if (end <= now and count <= left and (not limit or count <= BATCH)
+                and not (mixed and count > CHUNK and is_in_common(as_bucket(slot[0])))):
             ripe.count += count
             if limit:
                 ripe.largest = max(ripe.largest, count)
@@ -43,17 +46,17 @@ cdef int ripen_slot(Slot *slot, uint64_t now, uint64_t end, uint32_t limit, Ripe
                 return -1
             ripe.count += min(left, <size_t>count_due(as_bucket(slot[0]), now))
             return 0
-        if not limit:
-            ripe.count += left
-            return make_crowd(slot)
-        if split(slot, limit) < 0:
+        if open_bucket(slot, limit, mixed) < 0:
             return -1
+    if is_crowd(slot[0]):
+        ripe.count += min(left, as_crowd(slot[0]).live)
+        return own_crowd(slot)
     if own_wheel(slot) < 0:
         return -1
     wheel = as_wheel(slot[0])
     digit = next_occupied(wheel, 0)
     while digit >= 0 and ripe.count < ripe.most and first_of(wheel, digit) <= now:
-        if ripen_slot(&wheel.slots[digit], now, last_of(wheel, digit), wheel.shift, ripe) < 0:
+        if ripen_slot(&wheel.slots[digit], now, last_of(wheel, digit), wheel.shift, wheel.mixed, ripe) < 0:
             return -1
         digit = next_occupied(wheel, digit + 1)
     return 0
@@ -63,7 +66,7 @@ cdef int ripen(Slot *root, uint64_t now, Ripe *ripe) noexcept nogil:
     ripe.count = ripe.largest = 0
     if not root[0] or not ripe.most:
         return 0
-    return ripen_slot(root, now, highest(root[0]), 64, ripe)
+    return ripen_slot(root, now, highest(root[0]), 64, False, ripe)
 
 
 cdef struct Taking:
@@ -215,14 +218,22 @@ cdef uint64_t highest(Slot root) noexcept nogil:
     return last
 
 
-cdef uint64_t lowest(Chunk *newest) noexcept nogil:
-    """The soonest deadline of a bucket."""
-    cdef uint64_t first = newest.timers[0].deadline
+cdef uint64_t lowest(Slot slot) noexcept nogil:
+    """The soonest deadline of a slot that is not empty, found by looking at more than must be."""
+    cdef uint64_t first = <uint64_t>-1
+    cdef Chunk *chunk
     cdef uint32_t index
-    while newest is not NULL:
-        for index in range(newest.count):
-            first = min(first, newest.timers[index].deadline)
-        newest = newest.older
+    if is_crowd(slot):
+        return as_crowd(slot).deadline
+    if is_wheel(slot):
+        return lowest(as_wheel(slot).slots[next_occupied(as_wheel(slot), 0)])
+    chunk = as_bucket(slot)
+    while chunk is not NULL:
+        if is_forwarded(chunk):
+            return min(first, lowest(successor(chunk)))
+        for index in range(chunk.count):
+            first = min(first, chunk.timers[index].deadline)
+        chunk = chunk.older
     return first
 
 
@@ -230,29 +241,36 @@ cdef uint64_t earliest(Slot *root, Chunk **ready) noexcept nogil:
     cdef Slot *slot = root
     cdef Wheel *wheel
     cdef bint own = True
+    cdef bint mixed = False
     cdef uint32_t limit = 64
+    cdef int digit
     ready[0] = NULL
     # Without memory it is found by looking at more, or what is ready not told.
     while True:
+        if own and is_large(slot[0]) and open_bucket(slot, limit, mixed) < 0:
+            own = False
         if is_crowd(slot[0]):
             return as_crowd(slot[0]).deadline
         if not is_wheel(slot[0]):
-            if not limit:
-                return as_bucket(slot[0]).timers[0].deadline
-            if bucket_count(as_bucket(slot[0])) <= CHUNK:
-                if not own or put_in_order(slot) < 0:
-                    return lowest(as_bucket(slot[0]))
-                ready[0] = as_bucket(slot[0])
-                return ready[0].timers[0].deadline
-            if not own or split(slot, limit) < 0:
-                return lowest(as_bucket(slot[0]))
+            if not own or is_large(slot[0]) or put_in_order(slot) < 0:
+                return lowest(slot[0])
+            ready[0] = as_bucket(slot[0])
+            return ready[0].timers[0].deadline
         own = own and own_wheel(slot) == 0
         wheel = as_wheel(slot[0])
+        digit = next_occupied(wheel, 0)
+        if not wheel.shift:
+            return first_of(wheel, digit)
         limit = wheel.shift
-        slot = &wheel.slots[next_occupied(wheel, 0)]
+        mixed = wheel.mixed
+        slot = &wheel.slots[digit]
 
 
-cdef int read(Slot root, size_t *count, Timer **timers) noexcept nogil:
+cdef int read(Slot *root, size_t *count, Timer **timers) noexcept nogil:
+    return read_slot(root, 64, count, timers) if root[0] and count[0] else 0
+
+
+cdef int read_slot(Slot *slot, uint32_t limit, size_t *count, Timer **timers) noexcept nogil:
     cdef Wheel *wheel
     cdef int digit
     cdef size_t all, index
@@ -260,29 +278,29 @@ cdef int read(Slot root, size_t *count, Timer **timers) noexcept nogil:
     cdef Timer few[2 * CHUNK]
     cdef Timer *room = few
     cdef Timer *sorted
-    if not root or not count[0]:
-        return 0
-    if is_wheel(root):
-        wheel = as_wheel(root)
+    if is_large(slot[0]) and not FREE_THREADED and follow(slot, limit) < 0:
+        return -1
+    if is_wheel(slot[0]):
+        wheel = as_wheel(slot[0])
         digit = next_occupied(wheel, 0)
         while digit >= 0 and count[0]:
-            if read(wheel.slots[digit], count, timers) < 0:
+            if read_slot(&wheel.slots[digit], wheel.shift, count, timers) < 0:
                 return -1
             digit = next_occupied(wheel, digit + 1)
         return 0
-    if is_crowd(root):
-        all = crowd_read(as_crowd(root), count[0], &timers[0].word, sizeof(Timer) // sizeof(size_t))
+    if is_crowd(slot[0]):
+        all = crowd_read(as_crowd(slot[0]), count[0], &timers[0].word, sizeof(Timer) // sizeof(size_t))
         for index in range(all):
-            timers[0][index].deadline = as_crowd(root).deadline
+            timers[0][index].deadline = as_crowd(slot[0]).deadline
         timers[0] += all
         count[0] -= all
         return 0
-    all = bucket_count(as_bucket(root))
+    all = bucket_count(as_bucket(slot[0]))
     if all > CHUNK:
         room = <Timer *>PyMem_Malloc(2 * all * sizeof(Timer))
         if room is NULL:
             return -1
-    gather(as_bucket(root), room)
+    gather(as_bucket(slot[0]), room)
     difference = difference_of(room, all)
     sorted = sort(room, all, difference, room + all) if difference else room
     all = min(all, count[0])

@@ -24,8 +24,9 @@ cdef enum:
 
 # Append to a crowd, if that is all there is to do.
 cdef bint insert_in_crowd(Slot *root, uint64_t deadline, size_t word) noexcept nogil
+# `limit`: how many low bits may differ in the slot; with 64, that of a whole tree, what it does not reach is refused.
 # Should the chunk `*ready` move, that becomes NULL, or where it then lies.
-cdef int insert_slowly(Slot *root, uint64_t deadline, size_t word, Chunk **ready) noexcept nogil
+cdef int insert_slowly(Slot *root, uint32_t limit, uint64_t deadline, size_t word, Chunk **ready) noexcept nogil
 # Put a wheel of so many bits on top of the root that reaches `deadline` too; and take it off again, while nothing else
 # is in it.
 cdef int crown(Slot *root, uint64_t deadline, uint32_t bits) noexcept nogil

@@ -2,10 +2,10 @@
 
 from libc.stdint cimport uint32_t
 
-from timers.bucket cimport append, bucket_count, insert_ordered, with_room
+from timers.bucket cimport append, bucket_count, insert_ordered, is_forwarded
 from timers.cascade cimport make_crowd, split
 from timers.crowd cimport crowd_append
-from timers.sharing cimport own_crowd, own_wheel
+from timers.sharing cimport free, own_crowd, own_wheel, share, with_room
 from timers.slots cimport mark
 from timers.wheel cimport BEYOND, DONE, SPARSE, STARVED, Wheel, as_crowd, coarser, hang, is_crowd, prune
 
@@ -28,14 +28,15 @@ cdef bint insert_in_crowd(Slot *root, uint64_t deadline, size_t word) noexcept n
     return is_crowd(slot) and owners_of(&as_crowd(slot).owners) == 1 and crowd_append(as_crowd(slot), word) == 0
 
 
-cdef int insert_slowly(Slot *root, uint64_t deadline, size_t word, Chunk **ready) noexcept nogil:
+cdef int insert_slowly(Slot *root, uint32_t limit, uint64_t deadline, size_t word, Chunk **ready) noexcept nogil:
     cdef Slot *slot = root
     cdef Slot *top = NULL
     cdef Wheel *wheel = NULL
     cdef Wheel *coarse
     cdef Chunk *newest
     cdef uint64_t digit = 0
-    cdef uint32_t limit = 64
+    cdef uint32_t whole = limit
+    cdef Slot joined
     cdef bint was_ready
     while is_wheel(slot[0]):
         wheel = as_wheel(slot[0])
@@ -46,7 +47,7 @@ cdef int insert_slowly(Slot *root, uint64_t deadline, size_t word, Chunk **ready
             wheel = as_wheel(slot[0])
             limit = wheel.shift
             slot = &wheel.slots[<size_t>digit]
-        elif slot is root:
+        elif limit == 64:
             return BEYOND
         else:
             # The finer wheel may be shared: it is not changed, only put elsewhere.
@@ -59,13 +60,17 @@ cdef int insert_slowly(Slot *root, uint64_t deadline, size_t word, Chunk **ready
     if is_crowd(slot[0]):
         return STARVED if own_crowd(slot) < 0 or crowd_append(as_crowd(slot[0]), word) < 0 else DONE
     newest = as_bucket(slot[0])
-    if newest is not NULL and bucket_count(newest) >= FLOOD:
-        # Without memory it goes on growing.
-        if not limit:
-            if make_crowd(slot) == 0:
-                return insert_slowly(root, deadline, word, ready)
-        elif split(slot, limit) == 0:
-            return insert_slowly(root, deadline, word, ready)
+    if newest is not NULL and is_forwarded(newest):
+        joined = share(slot[0])
+        if not joined:
+            return STARVED
+        free(slot[0])
+        slot[0] = joined
+        return insert_slowly(root, whole, deadline, word, ready)
+    # Without memory, and where a part of it may be forwarded, it goes on growing.
+    if newest is not NULL and bucket_count(newest) >= FLOOD and not (wheel is not NULL and wheel.mixed):
+        if (split(slot, limit) if limit else make_crowd(slot)) == 0:
+            return insert_slowly(root, whole, deadline, word, ready)
     was_ready = newest is ready[0] and newest is not NULL
     if was_ready:
         ready[0] = NULL

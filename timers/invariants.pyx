@@ -2,17 +2,19 @@
 
 from libc.stdint cimport uint32_t, uint64_t
 
-from timers.bucket cimport Chunk, bucket_count
+from timers.bits cimport owners_of
+from timers.bucket cimport Chunk, bucket_count, is_forwarded, successor
 from timers.crowd cimport check_crowd
 from timers.slots cimport base_for, bits_of, first_of, last_of, occupied
 from timers.wheel cimport Wheel, as_bucket, as_crowd, as_wheel, end_of, is_crowd, is_wheel
 
 
 cdef const char *check(Slot root, size_t *count) noexcept nogil:
-    return check_slot(root, 0, <uint64_t>-1, count) if root else NULL
+    # A root that is a bucket may be shared.
+    return check_slot(root, 0, <uint64_t>-1, True, count) if root else NULL
 
 
-cdef const char *check_slot(Slot slot, uint64_t low, uint64_t high, size_t *count) noexcept nogil:
+cdef const char *check_slot(Slot slot, uint64_t low, uint64_t high, bint mixed, size_t *count) noexcept nogil:
     cdef Chunk *chunk
     cdef Wheel *wheel
     cdef uint32_t index
@@ -30,7 +32,11 @@ cdef const char *check_slot(Slot slot, uint64_t low, uint64_t high, size_t *coun
                 if chunk.timers[index - 1].deadline > chunk.timers[index].deadline:
                     return "ordered: a chunk says so, and is not"
         while chunk is not NULL:
-            if not 0 < chunk.count <= chunk.capacity:
+            if not mixed and owners_of(&chunk.owners) != 1:
+                return "mixed: a bucket is shared in a wheel that was never copied"
+            if is_forwarded(chunk):
+                return check_successor(chunk, low, high, mixed, count)
+            if chunk.count > chunk.capacity:
                 return "no-hole: a chunk is empty or over-full"
             if chunk.before != (bucket_count(chunk.older) if chunk.older is not NULL else 0):
                 return "counted: the older chunks have more or fewer timers than one says"
@@ -50,12 +56,26 @@ cdef const char *check_slot(Slot slot, uint64_t low, uint64_t high, size_t *coun
             return "occupied: a bit disagrees with its slot"
         if wheel.slots[index]:
             empty = False
-            broken = check_slot(wheel.slots[index], first_of(wheel, index), last_of(wheel, index), count)
+            broken = check_slot(wheel.slots[index], first_of(wheel, index), last_of(wheel, index), wheel.mixed, count)
             if broken is not NULL:
                 return broken
     if empty:
         return "no-husk: a wheel is empty"
     return NULL
+
+
+cdef const char *check_successor(
+    Chunk *forwarded, uint64_t low, uint64_t high, bint mixed, size_t *count
+) noexcept nogil:
+    cdef Slot slot = successor(forwarded)
+    cdef size_t before = count[0]
+    cdef const char *broken
+    if not mixed or not forwarded.ordered or not (is_wheel(slot) or is_crowd(slot)):
+        return "no-hole: a chunk is empty or over-full"
+    broken = check_slot(slot, low, high, mixed, count)
+    if broken is NULL and count[0] - before != forwarded.before:
+        return "forwarded: what became of a chunk has more or fewer timers"
+    return broken
 
 
 cdef uint64_t soonest_of(Slot slot) noexcept nogil:
@@ -70,6 +90,8 @@ cdef uint64_t soonest_of(Slot slot) noexcept nogil:
                 return soonest_of(as_wheel(slot).slots[index])
     chunk = as_bucket(slot)
     while chunk is not NULL:
+        if is_forwarded(chunk):
+            return min(first, soonest_of(successor(chunk)))
         for index in range(chunk.count):
             first = min(first, chunk.timers[index].deadline)
         chunk = chunk.older

@@ -3,11 +3,11 @@
 from libc.stdint cimport uint32_t
 
 from timers.bits cimport PyMem_Free, PyMem_Realloc
-from timers.bucket cimport CHUNK, Chunk, Timer, bucket_count, chunk_size, cut, new_chunk
-from timers.cascade cimport make_crowd, split
+from timers.bucket cimport Chunk, Timer, bucket_count, chunk_size, cut, new_chunk
 from timers.crowd cimport Crowd, crowd_read, crowd_remove, crowd_withdraw, leave_crowd
 from timers.expiry cimport read
-from timers.sharing cimport free, is_lone, one_chunk, own_crowd, own_wheel
+from timers.forwarding cimport open_bucket
+from timers.sharing cimport free, is_large, is_lone, one_chunk, own_crowd, own_wheel
 from timers.slots cimport next_occupied, unmark
 from timers.tokens cimport timers_keep
 from timers.wheel cimport (
@@ -15,15 +15,13 @@ from timers.wheel cimport (
 )
 
 
-cdef int prepare(Slot *slot, uint32_t limit) noexcept nogil:
+cdef int prepare(Slot *slot, uint32_t limit, bint mixed) noexcept nogil:
     """Bring a slot into a form in which one timer can be removed."""
+    if is_large(slot[0]) and open_bucket(slot, limit, mixed) < 0:
+        return -1
     if is_crowd(slot[0]):
         return own_crowd(slot)
-    if is_wheel(slot[0]):
-        return own_wheel(slot)
-    if bucket_count(as_bucket(slot[0])) <= CHUNK:
-        return one_chunk(slot)
-    return split(slot, limit) if limit else make_crowd(slot)
+    return own_wheel(slot) if is_wheel(slot[0]) else one_chunk(slot)
 
 
 cdef int seek(Slot *root, uint64_t deadline, bint to_write, Place *place) noexcept nogil:
@@ -31,12 +29,13 @@ cdef int seek(Slot *root, uint64_t deadline, bint to_write, Place *place) noexce
     cdef Wheel *wheel
     cdef uint64_t digit
     cdef uint32_t limit = 64
+    cdef bint mixed = False
     place.depth = 0
     place.own = True
     while slot[0]:
         if not to_write:
             place.own = place.own and is_lone(slot[0])
-        elif prepare(slot, limit) < 0:
+        elif prepare(slot, limit, mixed) < 0:
             return STARVED
         place.path[place.depth] = slot
         place.depth += 1
@@ -47,6 +46,7 @@ cdef int seek(Slot *root, uint64_t deadline, bint to_write, Place *place) noexce
         if digit >= wheel.size:
             return False
         limit = wheel.shift
+        mixed = wheel.mixed
         slot = &wheel.slots[<size_t>digit]
     return False
 
@@ -147,7 +147,7 @@ cdef void fold(Slot *slot) noexcept nogil:
     end = chunk.timers
     left = count
     # So few are read without further memory.
-    read(slot[0], &left, &end)
+    read(slot, &left, &end)
     chunk.count = <unsigned char>count
     chunk.ordered = True
     for digit in range(<int>count):

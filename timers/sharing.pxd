@@ -8,12 +8,12 @@ wheel shares all that is in its slots.
 What may be written to is what has one owner, in a slot that may be written to. (Of a bucket: its newest chunk.)
 """
 
-from libc.stdint cimport uint32_t
+from libc.stdint cimport uint8_t, uint32_t
 
-from timers.bits cimport owners_of
-from timers.bucket cimport Chunk, bucket_count, is_own, move, new_chunk
+from timers.bits cimport PyMem_Realloc, owners_of
+from timers.bucket cimport CHUNK, FEWEST, Chunk, bucket_count, chunk_size, is_own, leave_bucket, move, new_chunk
 from timers.crowd cimport Crowd, copy_crowd, leave_crowd
-from timers.wheel cimport Slot, Wheel, as_bucket, as_crowd, as_wheel, is_crowd, is_wheel
+from timers.wheel cimport Slot, Wheel, as_bucket, as_crowd, as_wheel, is_bucket, is_crowd, is_wheel
 
 # One more owner of a tree; 0 for want of memory.
 cdef Slot share(Slot root) noexcept nogil
@@ -21,6 +21,8 @@ cdef Slot share(Slot root) noexcept nogil
 cdef void free(Slot root) noexcept nogil
 # A wheel that shares all slots with another; 0 without memory.
 cdef Slot copy_wheel(Wheel *wheel) noexcept nogil
+# A twin of a chunk, on top of the same older ones; NULL without memory.
+cdef Chunk *copy_chunk(Chunk *chunk, uint32_t capacity) noexcept nogil
 # Of all nodes, in bytes.
 cdef size_t memory(Slot root) noexcept nogil
 
@@ -65,6 +67,41 @@ cdef inline int one_chunk(Slot *slot) noexcept nogil:
     chunk.count = <unsigned char>count
     slot[0] = <Slot>chunk
     return 0
+
+
+cdef inline Chunk *with_room(Chunk *newest) noexcept nogil:
+    """The newest chunk of the same bucket with room for one more timer, its own; NULL without memory.
+
+    Takes the place of `newest`, of which the caller was an owner and no longer is.
+    """
+    cdef Chunk *chunk
+    cdef uint32_t capacity
+    if newest is NULL:
+        return new_chunk(NULL, FEWEST)
+    # A chunk is twice as large each time, until it is full-grown; what comes then lies in further ones.
+    capacity = min(<uint32_t>CHUNK, 2 * newest.count + 2)
+    if is_own(newest):
+        if newest.count < newest.capacity:
+            return newest
+        if newest.capacity < CHUNK:
+            chunk = <Chunk *>PyMem_Realloc(newest, chunk_size(capacity))
+            if chunk is not NULL:
+                chunk.capacity = <uint8_t>capacity
+            return chunk
+    elif newest.count < CHUNK:
+        # Of a copy it is not known whether more will come.
+        chunk = copy_chunk(newest, min(<uint32_t>CHUNK, newest.count + 1 + <uint32_t>newest.count // 8))
+        if chunk is not NULL:
+            leave_bucket(newest)
+        return chunk
+    if newest.before > <uint32_t>-1 - 2 * CHUNK:
+        return NULL
+    return new_chunk(newest, CHUNK)
+
+
+cdef inline bint is_large(Slot slot) noexcept nogil:
+    """Whether it is a bucket of more timers than a chunk has."""
+    return is_bucket(slot) and bucket_count(as_bucket(slot)) > CHUNK
 
 
 cdef inline bint is_lone(Slot slot) noexcept nogil:

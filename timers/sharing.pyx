@@ -3,7 +3,7 @@
 from libc.string cimport memcpy
 
 from timers.bits cimport PyMem_Free, PyMem_Malloc, join_owners, leave_owner, prefetch
-from timers.bucket cimport chunk_size, copy_chunk, leave_bucket
+from timers.bucket cimport Timer, is_forwarded, keep_all, successor
 from timers.crowd cimport crowd_memory
 from timers.slots cimport next_occupied, unmark, wheel_size
 
@@ -18,9 +18,33 @@ cdef Slot share(Slot root) noexcept nogil:
             return root
         root = <Slot>copy_crowd(as_crowd(root))
         return root + 2 if root else 0
+    if is_forwarded(as_bucket(root)):
+        return share(successor(as_bucket(root)))
     if join_owners(&as_bucket(root).owners):
         return root
     return <Slot>copy_chunk(as_bucket(root), as_bucket(root).capacity)
+
+
+cdef Chunk *copy_chunk(Chunk *chunk, uint32_t capacity) noexcept nogil:
+    cdef Chunk *twin
+    cdef Slot below = <Slot>chunk.older
+    if is_forwarded(chunk):
+        below = share(successor(chunk))
+    elif chunk.older is not NULL and not join_owners(&chunk.older.owners):
+        below = <Slot>copy_chunk(chunk.older, chunk.older.capacity)
+    if not below and chunk.older is not NULL:
+        return NULL
+    twin = new_chunk(NULL, capacity)
+    if twin is NULL:
+        free(below)
+        return NULL
+    memcpy(twin.timers, chunk.timers, chunk.count * sizeof(Timer))
+    keep_all(twin.timers, chunk.count)
+    twin.older = <Chunk *>below
+    twin.before = chunk.before
+    twin.count = chunk.count
+    twin.ordered = chunk.ordered
+    return twin
 
 
 cdef void free(Slot root) noexcept nogil:
@@ -31,7 +55,7 @@ cdef void free(Slot root) noexcept nogil:
     if is_crowd(root):
         leave_crowd(as_crowd(root))
     elif not is_wheel(root):
-        leave_bucket(as_bucket(root))
+        free(leave_bucket(as_bucket(root)))
     elif leave_owner(&as_wheel(root).owners) == 0:
         wheel = as_wheel(root)
         digit = next_occupied(wheel, 0)
@@ -48,6 +72,7 @@ cdef Slot copy_wheel(Wheel *wheel) noexcept nogil:
         return 0
     memcpy(twin, wheel, wheel_size(wheel.size))
     twin.owners = 1
+    twin.mixed = wheel.mixed = True
     digit = next_occupied(wheel, 0)
     while digit >= 0:
         # The counts of owners lie anywhere.
@@ -87,5 +112,7 @@ cdef size_t memory(Slot root) noexcept nogil:
     chunk = as_bucket(root)
     while chunk is not NULL:
         total += chunk_size(chunk.capacity)
+        if is_forwarded(chunk):
+            return total + memory(successor(chunk))
         chunk = chunk.older
     return total

@@ -73,7 +73,7 @@ cdef void relieve(Queue *queue) noexcept nogil:
     for index in range(heap.count):
         timer = &heap.entries[index].timer
         if (reaches(queue.root, timer.deadline)
-                and insert_slowly(&queue.root, timer.deadline, timer.word, &queue.ready) < 0):
+                and insert_slowly(&queue.root, 64, timer.deadline, timer.word, &queue.ready) < 0):
             # What was taken over stands first again, in the order of the heap.
             while index:
                 index -= 1
@@ -191,7 +191,7 @@ cdef int put_slowly(Queue *queue, uint64_t deadline, size_t word) noexcept nogil
     if is_bucket(queue.root) and bucket_count(as_bucket(queue.root)) >= FLOOD:
         # Without memory it goes on growing.
         cascade_root(queue)
-    answer = insert_slowly(&queue.root, deadline, word, &queue.ready)
+    answer = insert_slowly(&queue.root, 64, deadline, word, &queue.ready)
     if answer == BEYOND:
         heap = reserve(queue.heap, 1 if queue.heap is not NULL else 4)
         if heap is not NULL:
@@ -312,7 +312,7 @@ cdef int read_queue(Queue *queue, size_t count, Timer *timers) noexcept nogil:
             timers += 1
             index += 1
     count = end - timers
-    if read(queue.root, &count, &timers) < 0:
+    if read(&queue.root, &count, &timers) < 0:
         return -1
     while timers < end:
         timers[0] = heap.entries[index].timer

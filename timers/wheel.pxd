@@ -21,6 +21,7 @@ Here is what a node of the tree is, and how a wheel is made. What is done with t
     sharing.pxd       who owns a node: copies that share, and path copying
     cascade.pxd       what becomes of a bucket that something needs the inside of
     insertion.pxd     a timer comes
+    forwarding.pxd    a bucket that is shared cascades once, for all who share it
     expiry.pxd        timers fall due
     removal.pxd       one of many is found, and goes
     invariants.pxd    whether all is as it must be
@@ -32,12 +33,14 @@ Invariants (invariants.pyx verifies each by name, with those of bucket.pxd and c
   no-husk     no wheel is empty
   in-slot     every timer lies within the range of its slot
   single      a crowd lies in a slot of one deadline
+  mixed       in a wheel that does not say that it was copied no bucket is shared
+  forwarded   what was forwarded is a wheel or a crowd, and holds as many timers as it did
 Within a bucket equal deadlines stand in the order of their insertion.
 
 After Varghese & Lauck, "Hashed and Hierarchical Timing Wheels", SOSP 1987, scheme 7.
 """
 
-from libc.stdint cimport uint16_t, uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
 from timers.bucket cimport Chunk
 from timers.crowd cimport Crowd
@@ -51,7 +54,8 @@ cdef enum:
 cdef struct Wheel:
     uint64_t base       # the first deadline of slot 0
     uint16_t owners
-    uint16_t shift      # of the digit that names the slot
+    uint8_t shift       # of the digit that names the slot
+    uint8_t mixed       # it was copied: the buckets in its slots may be shared
     uint32_t size
     size_t slots[1]     # `size` of them, and behind them a bit for each: whether it is in use
 

@@ -13,7 +13,7 @@ cdef Wheel *new_wheel(uint64_t deadline, uint32_t shift, uint32_t bits) noexcept
         memset(wheel, 0, wheel_size(size))
         wheel.base = base_for(deadline, shift, bits)
         wheel.owners = 1
-        wheel.shift = <uint16_t>shift
+        wheel.shift = <uint8_t>shift
         wheel.size = size
     return wheel
 

@@ -33,6 +33,7 @@ FILES = (
     "timers/cascade.pyx",
     "timers/insertion.pxd",
     "timers/insertion.pyx",
+    "timers/forwarding.pyx",
     "timers/expiry.pxd",
     "timers/expiry.pyx",
     "timers/removal.pxd",

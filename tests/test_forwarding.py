@@ -1,0 +1,197 @@
+"""Shared buckets that cascade, seen from inside: once, for all who share them."""
+
+from __future__ import annotations
+
+import random
+from typing import Any, Callable
+
+import pytest
+
+from tests.test_sharing import MOST, flat, owners
+from tests.test_wheel import CHUNK, TICK, cascaded, in_order, is_crowd, is_wheel, ticks
+
+# Two slots of a root: the first has a single deadline, the other many.
+SINGLE, FAR = 77, 1 << 40
+NEAR = [SINGLE] * 200
+DEADLINES = [*NEAR, *ticks(600, FAR // TICK)]
+
+
+def pair(inside: Any) -> tuple[Any, Any]:
+    """A tree and a copy, each with a root of its own, whose buckets are shared."""
+    timers = cascaded(inside, DEADLINES, 1 << 43)
+    twin = timers.copy()
+    assert twin.find(1 << 43, to_write=True) == []
+    assert owners(twin.shape())[0] == owners(timers.shape())[0] == 1
+    return timers, twin
+
+
+def slot(timers: Any, digit: int) -> Any:
+    return list(timers.shape().slots.values())[digit]
+
+
+def test_one_cascades_and_the_other_shares_it(inside: Any) -> None:
+    timers, twin = pair(inside)
+    count = len(slot(timers, 1))
+    assert count > 1 and owners(slot(timers, 1)) == [2, *[1] * (count - 1)]
+    wanted = twin.find(FAR, to_write=True)
+    # The wheel belongs to the forwarded chunk; the way down to what was searched is the twin's own.
+    (forwarded,) = slot(timers, 1)
+    assert forwarded.owners == 1 and is_wheel(forwarded.successor) and forwarded.successor.owners == 1
+    assert timers.check() == twin.check() == len(DEADLINES) and timers.read() == twin.read() == in_order(DEADLINES)
+    assert timers.find(FAR, to_write=True) == wanted
+    del twin
+    assert set(flat(owners(timers.shape()))) == {1} and timers.check() == len(DEADLINES)
+
+
+def test_a_crowd_is_made_once(inside: Any) -> None:
+    timers, twin = pair(inside)
+    timers.find(SINGLE, to_write=True)
+    twin.find(SINGLE, to_write=True)
+    other = twin.copy()
+    assert other.due(SINGLE, 5) == list(range(5)) and timers.find(SINGLE) == twin.find(SINGLE) == list(range(200))
+    for each, count in ((timers, 800), (twin, 800), (other, 795)):
+        assert is_crowd(crowd_in(slot(each, 0))) and each.check() == count
+
+
+def crowd_in(shape: Any) -> Any:
+    while is_wheel(shape):
+        (shape,) = shape.slots.values()
+    return shape
+
+
+FOLLOWING: dict[str, Callable[[Any], Any]] = {
+    "find": lambda timers: timers.find(FAR, to_write=True),
+    "put": lambda timers: timers.put(FAR + 5),
+    "put before": lambda timers: timers.put(FAR - 1),
+    "due of some": lambda timers: timers.due(FAR + 5000),
+    "due of all": lambda timers: timers.due(1 << 50),
+    "slices": lambda timers: timers.due(1 << 50, 300),
+    "read": lambda timers: timers.read(),
+    "a copy": lambda timers: timers.copy().put(FAR),
+}
+
+
+@pytest.mark.parametrize("newer", [0, 1, CHUNK, 3 * CHUNK])
+@pytest.mark.parametrize("what", FOLLOWING)
+def test_the_other_follows(inside: Any, what: str, newer: int) -> None:
+    """Also with timers in front that it has put there since; and where memory is wanting, nothing has changed."""
+    number = 0
+    while True:
+        timers, twin = pair(inside)
+        for each in range(newer):
+            timers.put(FAR + each % 7)
+        wanted = in_order([*DEADLINES, *(FAR + each % 7 for each in range(newer))])
+        twin.find(FAR, to_write=True)
+        assert timers.check() == len(wanted) and not is_wheel(slot(timers, 1))
+        try:
+            FOLLOWING[what](timers.starve(number))
+        except MemoryError:
+            assert timers.read() == wanted and timers.check() == len(wanted)
+            number += 1
+            continue
+        assert isinstance(timers.check(), int) and twin.read() == in_order(DEADLINES)
+        left = timers.read()
+        assert left == wanted[len(wanted) - len(left) :] or "put" in what
+        assert timers.due(1 << 63, times=True) == left
+        assert twin.due(1 << 63, times=True) == in_order(DEADLINES)
+        break
+
+
+def test_to_cascade_takes_memory_and_without_it_both_are_as_they_were(inside: Any) -> None:
+    for deadline in (FAR, SINGLE):
+        number = 0
+        while True:
+            timers, twin = pair(inside)
+            twin.put(deadline)
+            try:
+                twin.starve(number).find(deadline, to_write=True)
+            except MemoryError:
+                number += 1
+                assert twin.read() == in_order([*DEADLINES, deadline]) and twin.check() == len(DEADLINES) + 1
+                assert timers.read() == in_order(DEADLINES) and timers.check() == len(DEADLINES)
+            else:
+                break
+        assert number > 5
+
+
+def test_what_comes_next_is_found_in_what_was_forwarded_without_memory(inside: Any) -> None:
+    timers, twin = pair(inside)
+    twin.find(FAR, to_write=True)
+    timers.put(FAR + 1)
+    timers.remove(SINGLE, 0)
+    timers.ripen(SINGLE)
+    timers.starve()
+    assert len(timers.take()) == 199 and timers.read()[0] == (FAR, 200) and timers.check() == 601
+
+
+def test_too_many_owners(inside: Any) -> None:
+    """A wheel shares what became of a chunk; a chunk on top of a forwarded one is copied with it."""
+    timers, twin = pair(inside)
+    timers.put(FAR)
+    other = timers.copy()
+    twin.find(FAR, to_write=True)
+    digit = list(timers.shape().slots)[1]
+    # The chunk on top, and the forwarded one.
+    for path in ((digit,), (digit, 0)):
+        timers.poke(path, "owners", MOST)
+    assert other.find(1 << 43, to_write=True) == []
+    wanted = in_order([*DEADLINES, FAR])
+    assert owners_on_top(slot(timers, 1)) == [MOST, MOST] and owners_on_top(slot(other, 1)) == [1, 1]
+    assert other.check() == len(wanted) and other.read() == wanted
+    for path in ((digit,), (digit, 0)):
+        timers.poke(path, "owners", 1)
+    assert timers.due(1 << 63, times=True) == wanted and twin.read() == in_order(DEADLINES)
+
+
+def owners_on_top(bucket: Any) -> list[int]:
+    return [chunk.owners for chunk in bucket]
+
+
+def test_check_tells_what_is_wrong(inside: Any) -> None:
+    timers, twin = pair(inside)
+    assert timers.poke((), "mixed", 0) == 1
+    assert timers.check() == "mixed"
+    timers.poke((), "mixed", 1)
+    twin.find(FAR, to_write=True)
+    digit = list(timers.shape().slots)[1]
+    assert timers.poke((digit,), "before", 599) == 600 and timers.check() == "forwarded"
+    timers.poke((digit,), "before", 600)
+    assert timers.poke((digit,), "ordered", 0) == 1 and timers.check() == "no-hole"
+    timers.poke((digit,), "ordered", 1)
+    assert timers.check() == len(DEADLINES)
+
+
+def test_generations(inside: Any) -> None:
+    """Copies of copies whose large buckets cascade at any moment, each compared with a plain list."""
+    rng = random.Random(7)
+    choices = [SINGLE, *ticks(60, FAR // TICK), *ticks(60, 1 << 35), *(each << 34 for each in range(64))]
+    living: list[tuple[Any, list[tuple[int, int]]]] = [(inside.Numbers(), [])]
+    forwarded = 0
+    for _ in range(3000):
+        timers, model = living[rng.randrange(len(living))]
+        choice = rng.random()
+        if choice < 0.15:
+            living.append((timers.copy(), list(model)))
+            if len(living) > 10:
+                living.pop(rng.randrange(len(living)))
+        elif choice < 0.6:
+            start, step = rng.choice(choices), rng.choice((0, 1, 1024))
+            for each in range(rng.choice((1, 2, 40, 300))):
+                model.append((start + each * step, timers.number))
+                timers.put(model[-1][0])
+        elif choice < 0.7:
+            now, most = rng.choice(choices), rng.choice((1, 50, 400, 5000))
+            taken = [pair for pair in sorted(model) if pair[0] <= now][:most]
+            assert timers.due(now, most, times=True) == taken
+            gone = set(taken)
+            model[:] = [pair for pair in model if pair not in gone]
+        elif model:
+            deadline, number = rng.choice(model)
+            assert timers.find(deadline, to_write=rng.random() < 0.5) == [n for at, n in model if at == deadline]
+            timers.remove(deadline, number)
+            model.remove((deadline, number))
+        assert timers.check() == len(model)
+        forwarded += "Forwarded" in repr(timers.shape())
+    assert forwarded > 100
+    for timers, model in living:
+        assert timers.read() == sorted(model) and timers.check() == len(model)

@@ -1,0 +1,82 @@
+"""Forwarding: see forwarding.pxd."""
+
+from libc.string cimport memcpy
+
+from timers.bits cimport FREE_THREADED, PyMem_Free, PyMem_Malloc, prefetch_chunk
+from timers.bucket cimport CHUNK, Timer, bucket_count, is_forwarded, is_own, successor
+from timers.cascade cimport forward, make_crowd, split
+from timers.insertion cimport insert_slowly
+from timers.sharing cimport free, share
+from timers.tokens cimport timers_drop, timers_keep
+from timers.wheel cimport DONE, as_bucket
+
+
+cdef inline Chunk *first_in_common(Chunk *newest) noexcept nogil:
+    """The youngest chunk that is shared or forwarded, or NULL."""
+    while newest is not NULL and is_own(newest) and not is_forwarded(newest):
+        newest = newest.older
+    return newest
+
+
+cdef inline Chunk *first_forwarded(Chunk *newest) noexcept nogil:
+    while newest is not NULL and not is_forwarded(newest):
+        # Most are looked at in full right afterwards.
+        prefetch_chunk(newest.older)
+        newest = newest.older
+    return newest
+
+
+cdef bint is_in_common(Chunk *newest) noexcept nogil:
+    return first_in_common(newest) is not NULL
+
+
+cdef int open_bucket(Slot *slot, uint32_t limit, bint mixed) noexcept nogil:
+    cdef Chunk *shared = NULL
+    if mixed and not FREE_THREADED:
+        shared = first_in_common(as_bucket(slot[0]))
+        if first_forwarded(shared) is not NULL:
+            return follow(slot, limit)
+        if shared is not NULL and bucket_count(shared) > CHUNK:
+            return -1 if forward(shared, limit) < 0 else follow(slot, limit)
+    return split(slot, limit) if limit else make_crowd(slot)
+
+
+cdef int follow(Slot *slot, uint32_t limit) noexcept nogil:
+    cdef Chunk *forwarded = first_forwarded(as_bucket(slot[0]))
+    cdef Slot top
+    if forwarded is NULL:
+        return 0
+    top = share(successor(forwarded))
+    if not top:
+        return -1
+    if insert_newer(&top, limit, as_bucket(slot[0]), forwarded) < 0:
+        free(top)
+        return -1
+    free(slot[0])
+    slot[0] = top
+    return 0
+
+
+cdef int insert_newer(Slot *top, uint32_t limit, Chunk *newest, Chunk *forwarded) noexcept nogil:
+    """Insert what is in the chunks before a forwarded one."""
+    cdef size_t count = bucket_count(newest) - bucket_count(forwarded)
+    cdef size_t index
+    cdef int answer = 0
+    cdef Chunk *ready = NULL
+    cdef Timer *timers
+    if not count:
+        return 0
+    timers = <Timer *>PyMem_Malloc(count * sizeof(Timer))
+    if timers is NULL:
+        return -1
+    while newest is not forwarded:
+        memcpy(timers + (newest.before - forwarded.before), newest.timers, newest.count * sizeof(Timer))
+        newest = newest.older
+    for index in range(count):
+        timers_keep(timers[index].word)
+        if insert_slowly(top, limit, timers[index].deadline, timers[index].word, &ready) != DONE:
+            timers_drop(timers[index].word)
+            answer = -1
+            break
+    PyMem_Free(timers)
+    return answer
