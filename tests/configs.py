@@ -31,6 +31,8 @@ class Config:
     subclass: bool = False
     # Twins that live on beside the notifier in use.
     twins: int = 3
+    # Copies that have the very tokens are not read when they are made, which would put all in order.
+    unread: bool = False
     # In place of the usual weights.
     weights: dict[str, int] | None = None
 
@@ -121,6 +123,12 @@ CONFIGS = {
     ),
     "generations": Config(
         spread=timedelta(seconds=9), twins=40, weights={**USUAL, "copy": 80, "switch": 60, "drop": 9}
+    ),
+    "copies of many": Config(
+        twins=9,
+        unread=True,
+        step=timedelta(milliseconds=20),
+        weights={**USUAL, "notify_many": 150, "due": 1, "slice": 1, "due_items": 1, "copy": 40, "switch": 60, "clear": 0},
     ),
     "iterating": Config(
         spread=timedelta(seconds=1),

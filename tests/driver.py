@@ -7,6 +7,7 @@ a name and plain arguments, and then applied; so a run that fails leaves a list 
 
 from __future__ import annotations
 
+import copy
 import pickle
 import random
 import sys
@@ -183,7 +184,8 @@ class Stage:
         deep, make = COPIERS[how]
         twin = make(self.notifier), self.oracle.twin(deep and self.config.tokens in CHANGEABLE)
         assert type(twin[0]) is type(self.notifier)
-        self.adopt(*twin)
+        if not (self.config.unread and make in (copy.copy, copy.deepcopy)):
+            self.adopt(*twin)
         if self.config.subclass:
             assert (twin[0].key, twin[0].extra) == ("k", ["k"])
             assert (twin[0].extra is self.notifier.extra) is not deep

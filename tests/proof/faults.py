@@ -70,7 +70,7 @@ FAULTS = [
         "    for index in range(count):\n        timers_keep",
         "    for index in range(1, count):\n        timers_keep",
         Quick,
-        _driven("run(CONFIGS['copies'], 20_000, 1)"),
+        ("-m", "pytest", "-q", "-x", "tests/test_forwarding.py"),
         "",
     ),
     Fault(
