@@ -271,6 +271,32 @@ cdef inline object from_day(uint32_t day, uint32_t milli, uint32_t micro, object
 
 # ---- any kind
 
+cdef extern from *:
+    """
+    #if PY_VERSION_HEX < 0x030B0000
+      #include <longintrepr.h>
+    #endif
+    /* An int of at most two digits, as most times are, without a call. */
+    static inline int timers_short_int(PyObject *at, int64_t *number) {
+        const PyLongObject *self = (const PyLongObject *)at;
+    #if PY_VERSION_HEX < 0x030C0000
+        Py_ssize_t size = Py_SIZE(self);
+        const digit *digits = self->ob_digit;
+        int negative = size < 0;
+        if (negative) size = -size;
+    #else
+        uintptr_t size = self->long_value.lv_tag >> 3;
+        const digit *digits = self->long_value.ob_digit;
+        int negative = (self->long_value.lv_tag & 3) == 2;
+    #endif
+        if (size > 2) return 0;
+        *number = size == 0 ? 0 : size == 1 ? (int64_t)digits[0] : (int64_t)digits[1] << PyLong_SHIFT | digits[0];
+        if (negative) *number = -*number;
+        return 1;
+    }
+    """
+    bint short_int "timers_short_int"(object at, int64_t *number) noexcept
+
 cdef extern from "Python.h":
     int PyFloat_Check(object number) noexcept
     int PyLong_Check(object number) noexcept
@@ -280,12 +306,16 @@ cdef extern from "Python.h":
 
 cdef inline uint64_t read_time(object at, str name, bint up, uint8_t *kind) except? 0:
     """The deadline of a time of any kind; nanoseconds of a datetime's subclass are rounded `up` or down."""
+    cdef int64_t number
     if type(at) is datetime and datetime_tzinfo(at) is get_utc():
         kind[0] = AWARE
         return read_clock(at)
     if type(at) is float:
         kind[0] = FLOAT
         return read_float(PyFloat_AS_DOUBLE(at), name)
+    if type(at) is int and short_int(at, &number):
+        kind[0] = INT
+        return fold_int(number)
     return read_other_time(at, name, up, kind)
 
 
