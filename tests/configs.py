@@ -128,7 +128,16 @@ CONFIGS = {
         twins=9,
         unread=True,
         step=timedelta(milliseconds=20),
-        weights={**USUAL, "notify_many": 150, "due": 1, "slice": 1, "due_items": 1, "copy": 40, "switch": 60, "clear": 0},
+        weights={
+            **USUAL,
+            "notify_many": 150,
+            "due": 1,
+            "slice": 1,
+            "due_items": 1,
+            "copy": 40,
+            "switch": 60,
+            "clear": 0,
+        },
     ),
     "iterating": Config(
         spread=timedelta(seconds=1),

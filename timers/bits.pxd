@@ -14,7 +14,8 @@ cdef extern from *:
     #if defined(__GNUC__) || defined(__clang__)
       #define timers_low_bit(word) __builtin_ctzll(word)
       #define timers_high_bit(word) (63 - __builtin_clzll(word))
-      #define timers_prefetch(address) __builtin_prefetch(address)
+      /* Compilers drop calls of a function that only prefetches: the empty instruction keeps it. */
+      #define timers_prefetch(address) do { __builtin_prefetch(address); __asm__ volatile (""); } while (0)
     #elif defined(_MSC_VER) && (defined(_M_X64) || defined(_M_ARM64))
       #include <intrin.h>
       static __inline int timers_low_bit(unsigned long long word) {
@@ -33,7 +34,6 @@ cdef extern from *:
       }
       #define timers_prefetch(address) ((void)0)
     #endif
-    /* A macro: compilers drop calls of a function that only prefetches. */
     #define timers_prefetch_chunk(chunk) do { \
         for (int line = 0; line < 512; line += 64) timers_prefetch((void *)((size_t)(chunk) + line)); \
     } while (0)

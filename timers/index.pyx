@@ -2,10 +2,11 @@
 
 from cpython.datetime cimport date, datetime, datetime_tzinfo, get_utc, import_datetime, time, time_tzinfo, timedelta
 from cpython.object cimport PyObject_Hash, PyObject_RichCompareBool, Py_EQ, Py_TYPE
+from cpython.tuple cimport PyTuple_GET_SIZE
 from libc.stdint cimport uint32_t
 
 from timers.bits cimport PyMem_Calloc, PyMem_Malloc, high_bit, join_owners, prefetch
-from timers.boxes cimport item_of
+from timers.boxes cimport PyTupleObject, item_of
 from timers.crowd cimport Index, Ring, Table, free_index, leave_crowd, word_at
 from timers.tokens cimport NOBODY, box_of, is_boxed
 
@@ -21,13 +22,16 @@ cdef enum:
     # How deep, and through how many parts, a tuple is looked.
     DEPTH = 8
     PARTS = 100
-    # How many are entered at once.
+    # How many are entered at once; and of how many parts the memory is asked for.
     BATCH = 16
+    FIRST = 4
     # So many positions are looked through for a very token without making an index.
     GLANCE = 128
     # What a ring says in place of its youngest position, plus one: never used, or used no more.
     FRESH = 0
     SPENT = 0xffffffff
+    # The lowest bit of a ring's hash is not of the hash: whether more than one position was ever in the ring.
+    SEVERAL = 1
 
 cdef enum Nature:
     # How a token is told from others: by identity alone; by a built-in type's hash and equality; by code of its own.
@@ -121,6 +125,22 @@ cdef inline void prefetch_token(PyObject *token) noexcept nogil:
     prefetch(<char *>token + 24)
 
 
+cdef void ask_for(Crowd *crowd, size_t start, bint parts, Searcher *by) noexcept:
+    """Ask for the memory of the next tokens, which lie anywhere, or of the parts of those that are tuples."""
+    cdef size_t position
+    cdef Py_ssize_t index
+    cdef PyObject *token
+    for position in range(start, min(start + BATCH, crowd.end)):
+        if word_at(crowd, position) == NOBODY:
+            continue
+        token = token_of(word_at(crowd, position), by)
+        if not parts:
+            prefetch_token(token)
+        elif type(<object>token) is tuple:
+            for index in range(min(<Py_ssize_t>FIRST, PyTuple_GET_SIZE(<object>token))):
+                prefetch_token((<PyTupleObject *>token).ob_item[index])
+
+
 cdef inline uint32_t identity_hash(PyObject *token) noexcept nogil:
     # Fibonacci hashing; objects lie at multiples of 16.
     return <uint32_t>((<uint64_t><size_t>token >> 4) * <uint64_t>0x9E3779B97F4A7C15 >> 32)
@@ -141,7 +161,8 @@ cdef inline bint is_gone(Crowd *crowd, size_t position) noexcept nogil:
 cdef int64_t oldest(Crowd *crowd, Table *table, Ring *ring) noexcept nogil:
     """The oldest position of a ring that is still there; NOWHERE, and the ring is spent, if none is."""
     cdef uint32_t youngest = ring.youngest - 1
-    cdef uint32_t position = table.next[youngest]
+    # Most have one position alone, and then there is no need to look for another.
+    cdef uint32_t position = table.next[youngest] if ring.hash & SEVERAL else youngest
     while is_gone(crowd, position):
         if position == youngest:
             ring.youngest = SPENT
@@ -166,7 +187,7 @@ cdef int64_t look_up(
         if ring[0].youngest == SPENT:
             if free_ring is NULL:
                 free_ring = ring[0]
-        elif ring[0].hash == hash:
+        elif (ring[0].hash | SEVERAL) == (hash | SEVERAL):
             position = oldest(crowd, table, ring[0])
             if position >= 0:
                 candidate = token_of(word_at(crowd, position), by)
@@ -189,9 +210,10 @@ cdef int64_t look_up(
 cdef inline void enlist(Table *table, Ring *ring, uint32_t hash, bint is_new, uint32_t position) noexcept nogil:
     """Make `position` the youngest of its ring."""
     if is_new:
-        ring.hash = hash
+        ring.hash = hash & ~<uint32_t>SEVERAL
         table.next[position] = position
     else:
+        ring.hash |= SEVERAL
         table.next[position] = table.next[ring.youngest - 1]
         table.next[ring.youngest - 1] = position
     ring.youngest = position + 1
@@ -226,12 +248,13 @@ cdef int enter(Crowd *crowd, Table *table, bint by_value, Searcher *by) except -
     if make_table(index, table) < 0:
         raise MemoryError
     table.done = max(table.done, crowd.start)
+    if by_value:
+        ask_for(crowd, table.done, False, by)
     while table.done < crowd.end:
         count = min(<size_t>BATCH, crowd.end - table.done)
         if by_value:
-            for position in range(table.done, table.done + count):
-                if word_at(crowd, position) != NOBODY:
-                    prefetch_token(token_of(word_at(crowd, position), by))
+            ask_for(crowd, table.done + BATCH, False, by)
+            ask_for(crowd, table.done, True, by)
         position = table.done + count
         if enter_some(crowd, table, count, by_value, by) == CHANGED:
             return CHANGED
