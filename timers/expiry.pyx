@@ -34,7 +34,6 @@ cdef int ripen_slot(Slot *slot, uint64_t now, uint64_t end, uint32_t limit, bint
     cdef size_t count
     if is_bucket(slot[0]):
         count = bucket_count(as_bucket(slot[0]))
-        # What others share may be forwarded before it is taken.
         if (end <= now and count <= left and (not limit or count <= BATCH)
                 and not (mixed and count > CHUNK and is_in_common(as_bucket(slot[0])))):
             ripe.count += count

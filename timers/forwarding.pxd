@@ -27,5 +27,5 @@ from timers.wheel cimport Slot
 cdef int open_bucket(Slot *slot, uint32_t limit, bint mixed) noexcept nogil
 # The same of a bucket of which a part is forwarded; any other stays as it is.
 cdef int follow(Slot *slot, uint32_t limit) noexcept nogil
-# Whether others own some of it, or it is forwarded in part.
+# Whether others own some of it, who may have it forwarded at any time, or it is forwarded in part.
 cdef bint is_in_common(Chunk *newest) noexcept nogil

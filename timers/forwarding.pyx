@@ -27,7 +27,7 @@ cdef inline Chunk *first_forwarded(Chunk *newest) noexcept nogil:
 
 
 cdef bint is_in_common(Chunk *newest) noexcept nogil:
-    return first_in_common(newest) is not NULL
+    return not FREE_THREADED and first_in_common(newest) is not NULL
 
 
 cdef int open_bucket(Slot *slot, uint32_t limit, bint mixed) noexcept nogil:
