@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import random
+import sysconfig
 from typing import Any, Callable
 
 import pytest
 
 from tests.test_sharing import MOST, flat, owners
 from tests.test_wheel import CHUNK, TICK, cascaded, in_order, is_crowd, is_wheel, ticks
+
+FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
+shared_once = pytest.mark.skipif(FREE_THREADED, reason="there each copy cascades for itself")
 
 # Two slots of a root: the first has a single deadline, the other many.
 SINGLE, FAR = 77, 1 << 40
@@ -29,6 +33,7 @@ def slot(timers: Any, digit: int) -> Any:
     return list(timers.shape().slots.values())[digit]
 
 
+@shared_once
 def test_one_cascades_and_the_other_shares_it(inside: Any) -> None:
     timers, twin = pair(inside)
     count = len(slot(timers, 1))
@@ -124,6 +129,7 @@ def test_what_comes_next_is_found_in_what_was_forwarded_without_memory(inside: A
     assert len(timers.take()) == 199 and timers.read()[0] == (FAR, 200) and timers.check() == 601
 
 
+@shared_once
 def test_too_many_owners(inside: Any) -> None:
     """A wheel shares what became of a chunk; a chunk on top of a forwarded one is copied with it."""
     timers, twin = pair(inside)
@@ -147,6 +153,7 @@ def owners_on_top(bucket: Any) -> list[int]:
     return [chunk.owners for chunk in bucket]
 
 
+@shared_once
 def test_check_tells_what_is_wrong(inside: Any) -> None:
     timers, twin = pair(inside)
     assert timers.poke((), "mixed", 0) == 1
@@ -193,6 +200,6 @@ def test_generations(inside: Any, seed: int) -> None:
             model.remove((deadline, number))
         assert timers.check() == len(model)
         forwarded += "Forwarded" in repr(timers.shape())
-    assert forwarded > 100
+    assert forwarded > 100 or FREE_THREADED
     for timers, model in living:
         assert timers.read() == sorted(model) and timers.check() == len(model)

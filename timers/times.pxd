@@ -306,22 +306,22 @@ cdef extern from "Python.h":
 
 cdef inline uint64_t read_time(object at, str name, bint up, uint8_t *kind) except? 0:
     """The deadline of a time of any kind; nanoseconds of a datetime's subclass are rounded `up` or down."""
-    cdef int64_t number
     if type(at) is datetime and datetime_tzinfo(at) is get_utc():
         kind[0] = AWARE
         return read_clock(at)
     if type(at) is float:
         kind[0] = FLOAT
         return read_float(PyFloat_AS_DOUBLE(at), name)
-    if type(at) is int and short_int(at, &number):
-        kind[0] = INT
-        return fold_int(number)
     return read_other_time(at, name, up, kind)
 
 
 cdef inline uint64_t read_other_time(object at, str name, bint up, uint8_t *kind) except? 0:
     cdef bint naive = False
     cdef uint64_t deadline
+    cdef int64_t number
+    if type(at) is int and short_int(at, &number):
+        kind[0] = INT
+        return fold_int(number)
     if type(at) is not datetime and not isinstance(at, datetime):
         return read_number(at, name, kind)
     deadline = to_deadline(at, name, up, &naive)
