@@ -3,7 +3,7 @@
 from libc.stdint cimport int16_t, uint32_t
 from libc.string cimport memcpy
 
-from timers.bits cimport FREE_THREADED, PyMem_Free, PyMem_Malloc, prefetch_chunk
+from timers.bits cimport PyMem_Free, PyMem_Malloc, prefetch_chunk
 from timers.bucket cimport CHUNK, bucket_count, cut, gather, is_forwarded, is_own, leave_bucket, move, successor
 from timers.cascade cimport put_in_order
 from timers.crowd cimport Crowd, crowd_read, crowd_take, leave_crowd
@@ -266,10 +266,10 @@ cdef uint64_t earliest(Slot *root, Chunk **ready) noexcept nogil:
 
 
 cdef int read(Slot *root, size_t *count, Timer **timers) noexcept nogil:
-    return read_slot(root, 64, count, timers) if root[0] and count[0] else 0
+    return read_slot(root, 64, False, count, timers) if root[0] and count[0] else 0
 
 
-cdef int read_slot(Slot *slot, uint32_t limit, size_t *count, Timer **timers) noexcept nogil:
+cdef int read_slot(Slot *slot, uint32_t limit, bint mixed, size_t *count, Timer **timers) noexcept nogil:
     cdef Wheel *wheel
     cdef int digit
     cdef size_t all, index
@@ -277,13 +277,13 @@ cdef int read_slot(Slot *slot, uint32_t limit, size_t *count, Timer **timers) no
     cdef Timer few[2 * CHUNK]
     cdef Timer *room = few
     cdef Timer *sorted
-    if is_large(slot[0]) and not FREE_THREADED and follow(slot, limit) < 0:
+    if mixed and is_large(slot[0]) and follow(slot, limit) < 0:
         return -1
     if is_wheel(slot[0]):
         wheel = as_wheel(slot[0])
         digit = next_occupied(wheel, 0)
         while digit >= 0 and count[0]:
-            if read_slot(&wheel.slots[digit], wheel.shift, count, timers) < 0:
+            if read_slot(&wheel.slots[digit], wheel.shift, wheel.mixed, count, timers) < 0:
                 return -1
             digit = next_occupied(wheel, digit + 1)
         return 0

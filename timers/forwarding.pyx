@@ -2,7 +2,7 @@
 
 from libc.string cimport memcpy
 
-from timers.bits cimport FREE_THREADED, PyMem_Free, PyMem_Malloc, prefetch_chunk
+from timers.bits cimport PyMem_Free, PyMem_Malloc, prefetch_chunk
 from timers.bucket cimport CHUNK, Timer, bucket_count, is_forwarded, is_own, successor
 from timers.cascade cimport forward, make_crowd, split
 from timers.insertion cimport insert_slowly
@@ -27,12 +27,12 @@ cdef inline Chunk *first_forwarded(Chunk *newest) noexcept nogil:
 
 
 cdef bint is_in_common(Chunk *newest) noexcept nogil:
-    return not FREE_THREADED and first_in_common(newest) is not NULL
+    return first_in_common(newest) is not NULL
 
 
 cdef int open_bucket(Slot *slot, uint32_t limit, bint mixed) noexcept nogil:
     cdef Chunk *shared = NULL
-    if mixed and not FREE_THREADED:
+    if mixed:
         shared = first_in_common(as_bucket(slot[0]))
         if first_forwarded(shared) is not NULL:
             return follow(slot, limit)

@@ -2,7 +2,7 @@
 
 from libc.stdint cimport uint32_t, uint64_t
 
-from timers.bits cimport owners_of
+from timers.bits cimport FREE_THREADED, owners_of
 from timers.bucket cimport Chunk, bucket_count, is_forwarded, successor
 from timers.crowd cimport check_crowd
 from timers.slots cimport base_for, bits_of, first_of, last_of, occupied
@@ -32,7 +32,7 @@ cdef const char *check_slot(Slot slot, uint64_t low, uint64_t high, bint mixed, 
                 if chunk.timers[index - 1].deadline > chunk.timers[index].deadline:
                     return "ordered: a chunk says so, and is not"
         while chunk is not NULL:
-            if not mixed and owners_of(&chunk.owners) != 1:
+            if not mixed and not FREE_THREADED and owners_of(&chunk.owners) != 1:
                 return "mixed: a bucket is shared in a wheel that was never copied"
             if is_forwarded(chunk):
                 return check_successor(chunk, low, high, mixed, count)

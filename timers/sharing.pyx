@@ -2,7 +2,7 @@
 
 from libc.string cimport memcpy
 
-from timers.bits cimport PyMem_Free, PyMem_Malloc, join_owners, leave_owner, prefetch
+from timers.bits cimport FREE_THREADED, PyMem_Free, PyMem_Malloc, join_owners, leave_owner, prefetch
 from timers.bucket cimport Timer, is_forwarded, keep_all, successor
 from timers.crowd cimport crowd_memory
 from timers.slots cimport next_occupied, unmark, wheel_size
@@ -72,7 +72,8 @@ cdef Slot copy_wheel(Wheel *wheel) noexcept nogil:
         return 0
     memcpy(twin, wheel, wheel_size(wheel.size))
     twin.owners = 1
-    twin.mixed = wheel.mixed = True
+    if not FREE_THREADED:
+        twin.mixed = wheel.mixed = True
     digit = next_occupied(wheel, 0)
     while digit >= 0:
         # The counts of owners lie anywhere.

@@ -55,7 +55,7 @@ cdef struct Wheel:
     uint64_t base       # the first deadline of slot 0
     uint16_t owners
     uint8_t shift       # of the digit that names the slot
-    uint8_t mixed       # it was copied: the buckets in its slots may be shared
+    uint8_t mixed       # it was copied: buckets in its slots may be shared, and forwarded (never so, free-threaded)
     uint32_t size
     size_t slots[1]     # `size` of them, and behind them a bit for each: whether it is in use
 
