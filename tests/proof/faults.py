@@ -55,10 +55,10 @@ FAULTS = [
     ),
     Fault(
         "operations",
-        "a search that takes another token for its own",
+        "a ring that forgets that it has several positions, and shows the youngest",
         "timers/index.pyx",
-        "        if ring[0].youngest == SPENT:",
-        "        if ring[0].youngest == FRESH:",
+        "        ring.hash |= SEVERAL\n",
+        "        ring.hash |= 0\n",
         Quick,
         _driven("run(CONFIGS['one instant, strings'], 20_000, 1)"),
         "",

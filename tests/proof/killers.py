@@ -112,7 +112,8 @@ def crowds() -> None:
             expected = sorted(pairs, key=lambda pair: pair[0])
             assert list(n) == expected
             n._check()
-            assert sys.getsizeof(n) >= 16 * count
+            # Eight bytes where iterating has made a crowd.
+            assert sys.getsizeof(n) >= 8 * count
             if count < 100:
                 for pair in pairs[::2]:
                     assert n.cancel(*pair)
