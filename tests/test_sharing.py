@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 from typing import Any, Callable
 
 import pytest
@@ -152,37 +153,47 @@ def test_a_shared_crowd(inside: Any) -> None:
     assert {segment.owners for segment in of(third).segments} == {1}
 
 
-def test_copies_of_copies_live_and_die_alone(inside: Any) -> None:
-    """Each compared with a plain list."""
-    rng = random.Random(6)
-    choices = [0, 5, 7, 1 << 40, *ticks(90), FAR, *(number << 33 for number in range(40))]
+def generations(
+    inside: Any, rng: random.Random, rounds: int, choices: list[int], batches: list[Callable[[], list[int]]]
+) -> Iterator[Any]:
+    """Copies of copies that live and die alone, each compared with a plain list; shows one after each change."""
     living: list[tuple[Any, list[tuple[int, int]]]] = [(inside.Numbers(), [])]
-    for _ in range(4000):
-        index = rng.randrange(len(living))
-        timers, model = living[index]
+    for _ in range(rounds):
+        timers, model = living[rng.randrange(len(living))]
         choice = rng.random()
-        if choice < 0.1:
+        if choice < 0.12:
             living.append((timers.copy(), list(model)))
             if len(living) > 12:
                 living.pop(rng.randrange(len(living)))
-        elif choice < 0.7:
-            for _ in range(rng.choice((1, 1, 5, 90))):
-                model.append((rng.choice(choices), timers.number))
-                timers.put(model[-1][0])
-        elif choice < 0.85:
-            now, most = rng.choice(choices), rng.choice((1, 7, 100))
+        elif choice < 0.66:
+            for deadline in rng.choice(batches)():
+                model.append((deadline, timers.number))
+                timers.put(deadline)
+        elif choice < 0.78:
+            now, most = rng.choice(choices), rng.choice((1, 7, 100, 400, 5000))
             taken = [pair for pair in sorted(model) if pair[0] <= now][:most]
             assert timers.due(now, most, times=True) == taken
             gone = set(taken)
             model[:] = [pair for pair in model if pair not in gone]
         elif model:
             deadline, number = rng.choice(model)
-            assert timers.find(deadline) == [other for at, other in model if at == deadline]
+            assert timers.find(deadline, to_write=rng.random() < 0.5) == [
+                other for at, other in model if at == deadline
+            ]
             timers.remove(deadline, number)
             model.remove((deadline, number))
         assert timers.check() == len(model)
+        yield timers
     for timers, model in living:
         assert timers.read() == sorted(model) and timers.check() == len(model)
+
+
+def test_copies_of_copies_live_and_die_alone(inside: Any) -> None:
+    rng = random.Random(6)
+    choices = [0, 5, 7, 1 << 40, *ticks(90), FAR, *(number << 33 for number in range(40))]
+    batches = [lambda: [rng.choice(choices)], lambda: rng.choices(choices, k=5), lambda: rng.choices(choices, k=90)]
+    for _ in generations(inside, rng, 4000, choices, batches):
+        pass
 
 
 def test_a_node_with_too_many_owners_is_copied(inside: Any) -> None:
