@@ -17,11 +17,12 @@ from timers.wheel cimport (
 
 cdef int prepare(Slot *slot, uint32_t limit, bint mixed) noexcept nogil:
     """Bring a slot into a form in which one timer can be removed."""
-    if is_large(slot[0]) and open_bucket(slot, limit, mixed) < 0:
-        return -1
-    if is_crowd(slot[0]):
-        return own_crowd(slot)
-    return own_wheel(slot) if is_wheel(slot[0]) else one_chunk(slot)
+    if is_bucket(slot[0]):
+        if not is_large(slot[0]):
+            return one_chunk(slot)
+        if open_bucket(slot, limit, mixed) < 0:
+            return -1
+    return own_wheel(slot) if is_wheel(slot[0]) else own_crowd(slot)
 
 
 cdef int seek(Slot *root, uint64_t deadline, bint to_write, Place *place) noexcept nogil:
