@@ -65,6 +65,16 @@ FAULTS = [
     ),
     Fault(
         "operations",
+        "a search that takes another token for its own",
+        "timers/index.pyx",
+        "        if ring[0].youngest == SPENT:",
+        "        if ring[0].youngest == FRESH:",
+        Quick,
+        _driven("run(CONFIGS['one instant, strings'], 150_000, 1)"),
+        "",
+    ),
+    Fault(
+        "operations",
         "what was put in front of a bucket that was forwarded, and is left behind",
         "timers/forwarding.pyx",
         "    for index in range(count):\n        timers_keep",
