@@ -147,7 +147,10 @@ cdef Keeping keeping_of_rare(object token, PyTypeObject *kind, int depth, int *p
     cdef PyObject *value
     cdef PyTypeObject *meta
     if PyTuple_Check(token):
-        return max(FIXED, keeping_of_items(<tuple>token, depth, parts)) if is_named_tuple(kind) else LOOSE
+        # The parts first, which are asked sooner than the class.
+        if not has_room_for_parts_alone(kind) or keeping_of_items(<tuple>token, depth, parts) == LOOSE:
+            return LOOSE
+        return FIXED if copies_as_named_tuple(kind) else LOOSE
     if PyFunction_Check(token) or PyCFunction_CheckExact(token):
         return FIXED
     if PyType_Check(token):
@@ -192,10 +195,15 @@ cdef inline bint is_inherited(PyTypeObject *kind, str name) noexcept:
     return _PyType_Lookup(kind, name) is _PyType_Lookup(&PyBaseObject_Type, name)
 
 
-cdef bint is_named_tuple(PyTypeObject *kind) noexcept:
+cdef inline bint has_room_for_parts_alone(PyTypeObject *kind) noexcept:
+    """Of a subclass of tuple: as a named tuple."""
     return (kind.tp_basicsize == PyTuple_Type.tp_basicsize and not kind.tp_dictoffset and not kind.tp_weaklistoffset
             and kind.tp_getattro is PyObject_GenericGetAttr and kind.tp_finalize is NULL
-            and kind.tp_iter is PyTuple_Type.tp_iter and _PyType_Lookup(kind, "_fields") is not NULL
+            and kind.tp_iter is PyTuple_Type.tp_iter)
+
+
+cdef bint copies_as_named_tuple(PyTypeObject *kind) noexcept:
+    return (_PyType_Lookup(kind, "_fields") is not NULL
             and is_inherited(kind, "__deepcopy__") and is_inherited(kind, "__reduce_ex__")
             and is_inherited(kind, "__reduce__") and is_inherited(kind, "__getstate__")
             and is_inherited(kind, "__getnewargs_ex__") and is_made_by_namedtuple(kind) and not is_registered(kind))

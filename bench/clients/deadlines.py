@@ -13,6 +13,8 @@ from timers import MultiNotifier
 
 # So many dropped deadlines may always be pending.
 FEW = 1000
+# trio reads it, and no more.
+REASON = _run.CancelReason(source="deadline")
 
 
 def counts(deadline: float, scope: Any) -> bool:
@@ -50,11 +52,11 @@ class Deadlines:
 
     def expire(self, now: float) -> bool:
         expired = False
-        for deadline, scope in self._timers.due_items(now):
-            # Cancelling one may move or drop the deadline of another that was taken with it.
-            if counts(deadline, scope):
+        for scope in self._timers.due(now):
+            # It may have been dropped or put off, even by another that is cancelled here.
+            if float(scope._registered_deadline) <= now:
                 expired = True
-                scope._cancel(_run.CancelReason(source="deadline"))
+                scope._cancel(REASON)
         if len(self._timers) > FEW + 2 * self._active:
             self._sweep()
         return expired

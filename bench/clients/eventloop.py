@@ -15,7 +15,7 @@ FEW = 100
 
 
 class Timers(BaseEventLoop):  # type: ignore[misc]
-    """Goes before any event loop of asyncio's. Timers of one time are called in the order in which they were set.
+    """Goes before any event loop that leaves `call_at` to asyncio. Timers of one time are called as they were set.
 
     Two handles of asyncio's are equal where time, callback and arguments are, which does no harm: as in asyncio's own
     heap, one that is cancelled is only marked, and stays until its time, when the loop passes it over, or until half of
@@ -35,16 +35,22 @@ class Timers(BaseEventLoop):  # type: ignore[misc]
         self._alarm: Any = asyncio.TimerHandle(0, lambda: None, (), self)
 
     def call_at(self, when: float, callback: Callable[..., Any], *args: Any, context: Any = None) -> Any:
-        timer = super().call_at(when, callback, *args, context=context)
-        self._scheduled.pop()
-        if timer._source_traceback:
-            del timer._source_traceback[-1]
+        if self._debug or when is None:
+            timer = super().call_at(when, callback, *args, context=context)
+            self._scheduled.pop()
+            if timer._source_traceback:
+                del timer._source_traceback[-1]
+        else:
+            self._check_closed()
+            timer = asyncio.TimerHandle(when, callback, args, self, context)
+            timer._scheduled = True  # type: ignore[attr-defined]
         self._pending.notify_at(float(when), timer)
         return timer
 
     def _run_once(self) -> None:
         # The loop counts those that have fired too, so it may sweep too early, but not too often.
-        if self._timer_cancelled_count > max(FEW, len(self._pending) // 2):
+        cancelled = self._timer_cancelled_count
+        if cancelled > FEW and cancelled > len(self._pending) // 2:
             self._timer_cancelled_count = 0
             # A copy is walked over: a finaliser may set another timer meanwhile.
             for when, timer in copy(self._pending):
@@ -59,7 +65,8 @@ class Timers(BaseEventLoop):  # type: ignore[misc]
         super()._run_once()
 
     def _process_events(self, events: Any) -> None:
-        super()._process_events(events)
+        if events:
+            super()._process_events(events)
         self._scheduled = []
         self._ready.extend(self._pending.due(self.time() + self._clock_resolution))
 

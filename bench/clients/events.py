@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sched
 import time
+from functools import partial
 from heapq import heapify, heappop
 from itertools import count
 from typing import Any, Callable, Optional
@@ -11,6 +12,7 @@ from typing import Any, Callable, Optional
 from timers import MultiNotifier
 
 Event = sched.Event
+new_event = partial(tuple.__new__, Event)
 Action = Callable[..., Any]
 
 
@@ -31,7 +33,7 @@ class Scheduler(sched.scheduler):
 
     def enterabs(self, time: Any, priority: Any, action: Action, argument: Any = (), kwargs: Any = None) -> Event:
         with self._lock:
-            event = Event(time, priority, next(self._sequence), action, argument, kwargs or {})
+            event = new_event((time, priority, next(self._sequence), action, argument, kwargs or {}))
             self._timers.notify_at(float(time), event)
         return event
 
@@ -53,26 +55,25 @@ class Scheduler(sched.scheduler):
         with self._lock:
             return sorted([*self._soonest, *(event for _, event in self._timers)])
 
-    def _gather(self) -> list[Event]:
-        """The heap of the soonest events, brought up to date."""
-        soonest, at = self._soonest, self._timers.next_at()
-        if at is not None and (not soonest or at <= float(soonest[0].time)):
-            soonest += self._timers.due(at)
-            heapify(soonest)
-        return soonest
-
     def run(self, blocking: bool = True) -> Optional[Any]:
+        lock, soonest, timers = self._lock, self._soonest, self._timers
+        timefunc, delayfunc = self.timefunc, self.delayfunc
         while True:
-            with self._lock:
-                soonest = self._gather()
+            with lock:
+                at = timers.next_at()
+                if at is not None and (not soonest or at <= float(soonest[0][0])):
+                    soonest += timers.due(at)
+                    if len(soonest) > 1:
+                        heapify(soonest)
                 if not soonest:
                     return None
-                wait = soonest[0].time - self.timefunc()
-                event = heappop(soonest) if wait <= 0 else None
-            if event:
-                event.action(*event.argument, **event.kwargs)
-                self.delayfunc(0)  # other threads may run
+                wait = soonest[0][0] - timefunc()
+                if wait <= 0:
+                    _, _, _, action, argument, kwargs = heappop(soonest)
+            if wait <= 0:
+                action(*argument, **kwargs)
+                delayfunc(0)  # other threads may run
             elif blocking:
-                self.delayfunc(wait)
+                delayfunc(wait)
             else:
                 return wait

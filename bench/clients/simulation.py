@@ -38,7 +38,8 @@ class WheelEnvironment(Environment):
         queue, at = self._queue, self._timers.next_at()
         if at is not None and (not queue or at <= float(queue[0][0])):
             queue += self._timers.due(at)
-            heapify(queue)
+            if len(queue) > 1:
+                heapify(queue)
 
     def peek(self) -> SimTime:
         self._gather()
@@ -46,4 +47,4 @@ class WheelEnvironment(Environment):
 
     def step(self) -> None:
         self._gather()
-        super().step()
+        Environment.step(self)

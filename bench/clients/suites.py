@@ -79,7 +79,14 @@ def of_asyncio() -> bool:
     from bench.clients.eventloop import Timers
 
     utils: Any = import_module("test.test_asyncio.utils")
-    utils.TestLoop = type("TestLoop", (Timers, utils.TestLoop), {})
+    test_loop: Any = utils.TestLoop
+
+    class TestLoop(Timers, test_loop):  # type: ignore[misc]
+        def call_at(self, when: float, *arguments: Any, **keywords: Any) -> Any:
+            self._timers.append(when)  # its clock goes by these, and its own method is not reached
+            return super().call_at(when, *arguments, **keywords)
+
+    utils.TestLoop = TestLoop
     patched: Any = unix_events
     loop = type("EventLoop", (Timers, asyncio.SelectorEventLoop), {})
     asyncio.SelectorEventLoop = loop  # type: ignore[assignment]
