@@ -11,7 +11,6 @@ from bench.bars.rows import MILLION, Row, Run, group
 @group
 def resident(run: Run) -> Iterator[Row]:
     def measured(job: str, argument: object) -> list[dict[str, float]]:
-        run.step(f"{job} {argument}")
         return [memory.in_process(job, "MultiNotifier", MILLION, argument) for _ in range(3)]
 
     drained = {label: measured("timers", how) for how, label in (("steps", "in 1 ms steps"), ("once", "in one due"))}

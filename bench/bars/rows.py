@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 from typing import Any, Callable
 
 from bench import compiled
@@ -37,14 +39,13 @@ class Row:
 
 @dataclass(frozen=True)
 class Run:
-    """What a group is given: its name, the number of rounds, and where to say what is being done."""
+    """What a group is given: its name, and the number of rounds."""
 
     group: str
     rounds: int
-    step: Callable[[str], None]
 
     def interleave(self, tasks: Mapping[str, Task], rounds: int = 0) -> dict[str, list[float]]:
-        return interleave(tasks, rounds or self.rounds, self.step)
+        return interleave(tasks, rounds or self.rounds)
 
     def brief(self, tasks: Mapping[str, Task]) -> dict[str, list[float]]:
         """More rounds, of work that is soon done."""
@@ -101,11 +102,18 @@ def need_numpy() -> Any:
     return numpy
 
 
+def rows_of(name: str, rounds: int) -> list[Row | str]:
+    """The rows of a group, or the reason why it cannot run."""
+    try:
+        return list(GROUPS[name](Run(name, rounds)))
+    except Skipped as reason:
+        return [str(reason)]
+
+
 def measure(names: Iterable[str], rounds: int, step: Callable[[str], None]) -> Iterator[tuple[str, Row | str]]:
-    """The rows of the groups; in place of rows, the reason where a group cannot run."""
+    """The rows of the groups, each measured in a process of its own: what others leave behind scatters what is built."""
     for name in names:
-        try:
-            for row in GROUPS[name](Run(name, rounds, step)):
+        step(name)
+        with ProcessPoolExecutor(1, get_context("spawn")) as process:
+            for row in process.submit(rows_of, name, rounds).result():
                 yield name, row
-        except Skipped as reason:
-            yield name, str(reason)

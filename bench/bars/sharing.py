@@ -181,7 +181,6 @@ def kept_slices(run: Run) -> Iterator[Row]:
 
 @group
 def copies_in_memory(run: Run) -> Iterator[Row]:
-    run.step("ten copies")
     each = [memory.in_process("copies", "MultiNotifier", MILLION, 10) for _ in range(3)]
     shares = [figures["growth"] / (10 * figures["steady"]) for figures in each]
     yield run.at_most("ten copies of a million, each with 1 % changed", 0.4, "x ten full trees", shares)

@@ -143,7 +143,6 @@ def mixed(run: Run) -> Iterator[Row]:
         processes = {workload: stack.enter_context(ProcessPoolExecutor(1, get_context("spawn"))) for workload in found}
         for turn in range(3 * run.rounds):
             for workload in list(found)[:: -1 if turn % 2 else 1]:
-                run.step(f"{workload.name}, turn {turn + 1}")
                 for label, gain in processes[workload].submit(gains, workload).result().items():
                     found[workload].setdefault(label, []).append(gain)
     for label, spread_out in found[MIXED].items():
