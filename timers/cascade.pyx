@@ -106,6 +106,20 @@ cdef uint32_t spread_of_most(Chunk *newest, uint64_t middle, size_t *outliers) n
     return width
 
 
+cdef int wrap(Slot *slot, uint32_t limit) noexcept nogil:
+    """Put a bucket of one deadline, whose chunks are own, as it is into a wheel that takes its place."""
+    cdef uint64_t deadline = as_bucket(slot[0]).timers[0].deadline
+    cdef Wheel *wheel = new_wheel(deadline, 0, min(<uint32_t>NARROW, limit))
+    cdef int digit
+    if wheel is NULL:
+        return -1
+    digit = <int>digit_for(wheel, deadline)
+    wheel.slots[digit] = slot[0]
+    mark(wheel, digit)
+    slot[0] = <Slot>wheel + 1
+    return 0
+
+
 cdef int cascade(
     Slot *slot, uint64_t middle, uint32_t width, uint32_t bits, uint32_t limit, Timer *far, size_t *outliers
 ) noexcept nogil:
@@ -135,6 +149,7 @@ cdef int cascade(
     chunk = newest
     while chunk is not NULL:
         prefetch_chunk(chunk.older)
+        own = own and is_own(chunk)
         for index in range(chunk.count):
             deadline = chunk.timers[index].deadline
             difference |= deadline ^ middle
@@ -146,6 +161,8 @@ cdef int cascade(
         chunk = chunk.older
     if far is NULL and width_of(difference) < width:
         PyMem_Free(wheel)
+        if own and not difference:
+            return wrap(slot, limit)
         return cascade(slot, middle, width_of(difference), bits, limit, NULL, outliers)
     for index in range(<int>wheel.size):
         if needs[index]:
@@ -157,6 +174,7 @@ cdef int cascade(
             # From here on, how many timers of the chunk at the cursor are still to come, from its end.
             needs[index] = cursors[index].count
     outliers[0] = beyond
+    own = True
     chunk = newest
     while chunk is not NULL:
         own = own and is_own(chunk)

@@ -37,7 +37,7 @@ cdef struct Ring:
 
 cdef struct Table:
     Ring *rings         # 2 ** bits of them, open addressing
-    uint32_t *next      # of each position: the next younger; of the youngest: the oldest
+    uint32_t *next      # in a ring of several, of each: the next younger; of the youngest: the oldest. NULL: no such ring
     size_t done         # positions from here on are not in it yet
 
 # What index.pxd makes; a crowd lets go of it.

@@ -186,14 +186,18 @@ cdef void free_index(Index *index) noexcept nogil:
 
 
 cdef size_t index_memory(Index *index) noexcept nogil:
-    cdef size_t table
-    cdef size_t numbers = 0
+    cdef size_t total = sizeof(Index)
     if index is NULL:
         return 0
-    table = index.room * sizeof(uint32_t) + (<size_t>1 << index.bits) * sizeof(Ring)
     if index.numbers is not NULL:
-        numbers = (index.room // SEGMENT + 1) * sizeof(uint32_t)
-    return sizeof(Index) + numbers + table * ((index.same.rings is not NULL) + (index.equal.rings is not NULL))
+        total += (index.room // SEGMENT + 1) * sizeof(uint32_t)
+    return total + table_memory(index, &index.same) + table_memory(index, &index.equal)
+
+
+cdef inline size_t table_memory(Index *index, Table *table) noexcept nogil:
+    cdef size_t rings = <size_t>1 << index.bits if table.rings is not NULL else 0
+    cdef size_t links = index.room if table.next is not NULL else 0
+    return rings * sizeof(Ring) + links * sizeof(uint32_t)
 
 
 cdef size_t crowd_memory(Crowd *crowd) noexcept nogil:

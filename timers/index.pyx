@@ -90,13 +90,22 @@ cdef Nature nature_of(PyObject *token) noexcept:
 
 # ---- the tables
 
-cdef int make_table(Index *index, Table *table) noexcept nogil:
+cdef int make_table(Index *index, Table *table) except -1:
     """Unless it is there."""
-    if table.next is NULL:
-        table.next = <uint32_t *>PyMem_Malloc(index.room * sizeof(uint32_t))
     if table.rings is NULL:
         table.rings = <Ring *>PyMem_Calloc(<size_t>1 << index.bits, sizeof(Ring))
-    return -1 if table.next is NULL or table.rings is NULL else 0
+        if table.rings is NULL:
+            raise MemoryError
+    return 0
+
+
+cdef int make_links(Index *index, Table *table) except -1:
+    """Unless they are there."""
+    if table.next is NULL:
+        table.next = <uint32_t *>PyMem_Malloc(index.room * sizeof(uint32_t))
+        if table.next is NULL:
+            raise MemoryError
+    return 0
 
 
 cdef inline PyObject *token_of(size_t word, Searcher *by) noexcept nogil:
@@ -207,16 +216,20 @@ cdef int64_t look_up(
     return NOWHERE
 
 
-cdef inline void enlist(Table *table, Ring *ring, uint32_t hash, bint is_new, uint32_t position) noexcept nogil:
+cdef inline int enlist(
+    Index *index, Table *table, Ring *ring, uint32_t hash, bint is_new, uint32_t position
+) except -1:
     """Make `position` the youngest of its ring."""
+    cdef uint32_t youngest = ring.youngest - 1
     if is_new:
         ring.hash = hash & ~<uint32_t>SEVERAL
-        table.next[position] = position
     else:
+        make_links(index, table)
+        table.next[position] = table.next[youngest] if ring.hash & SEVERAL else youngest
+        table.next[youngest] = position
         ring.hash |= SEVERAL
-        table.next[position] = table.next[ring.youngest - 1]
-        table.next[ring.youngest - 1] = position
     ring.youngest = position + 1
+    return 0
 
 
 cdef void drop_stale(Crowd *crowd, uint64_t serial) noexcept nogil:
@@ -245,8 +258,7 @@ cdef int enter(Crowd *crowd, Table *table, bint by_value, Searcher *by) except -
     """Make the table, unless it is there, and enter what is new; or CHANGED."""
     cdef Index *index = crowd.index
     cdef size_t position, count
-    if make_table(index, table) < 0:
-        raise MemoryError
+    make_table(index, table)
     table.done = max(table.done, crowd.start)
     if by_value:
         ask_for(crowd, table.done, False, by)
@@ -297,7 +309,7 @@ cdef int enter_some(Crowd *crowd, Table *table, size_t count, bint by_value, Sea
         found = look_up(crowd, table, index.bits, hashes[number], tokens[number], by_value, by, &ring)
         if found == CHANGED:
             return CHANGED
-        enlist(table, ring, hashes[number], found < 0, positions[number])
+        enlist(index, table, ring, hashes[number], found < 0, positions[number])
         # At once: the next comparison may find no room on the stack, and none is entered twice.
         table.done = positions[number] + 1
     return 0
@@ -316,13 +328,15 @@ cdef int64_t find_in(
     Crowd *crowd, Table *table, bint by_value, PyObject *token, Searcher *by, bint *alone
 ) except STARVED:
     """The oldest position of a key, NOWHERE, or CHANGED; `alone`: no other position has the same."""
+    cdef uint32_t hash = value_hash(hash_of(token)) if by_value else identity_hash(token)
     cdef Ring *ring
     cdef int64_t found
-    cdef uint32_t hash
-    if enter(crowd, table, by_value, by) == CHANGED:
-        return CHANGED
-    hash = value_hash(hash_of(token)) if by_value else identity_hash(token)
     if is_over(by):
+        return CHANGED
+    if table.rings is not NULL:
+        # It comes while what is new is entered.
+        prefetch(&table.rings[home_of(hash, crowd.index.bits)])
+    if enter(crowd, table, by_value, by) == CHANGED:
         return CHANGED
     found = look_up(crowd, table, crowd.index.bits, hash, token, by_value, by, &ring)
     alone[0] = found == NOWHERE or found == <int64_t>ring.youngest - 1
