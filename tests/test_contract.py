@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import operator
 import random
 import subprocess
 import sys
@@ -226,6 +227,28 @@ def test_bulk_reads_its_arguments_first() -> None:
     assert n.due(LAST) == ["a", "b"]
 
 
+def test_bulk_goes_by_what_is_pending_once_it_has_read() -> None:
+    def clearing(pending: Any, ats: list[Any], at: Any = None) -> Any:
+        pending.clear()
+        if at is not None:
+            pending.notify_at(at, "first")
+        yield from ats
+
+    n: MultiNotifier[Any, Any] = MultiNotifier([(1.5, "a")])
+    n.notify_many(clearing(n, [1]), ["b"])
+    assert n.next_at() == 1 and type(n.next_at()) is int
+    n = MultiNotifier([(1.5, "a")])
+    n.notify_many(clearing(n, [3, 2], 5), ["b", "c"])
+    assert list(n) == [(2, "c"), (3, "b"), (5, "first")]
+    n = MultiNotifier([(1, "a")])
+    n.notify_many(clearing(n, [3, 2], 2.5), ["b", "c"])
+    assert list(n) == [(2.0, "c"), (2.5, "first"), (3.0, "b")] and type(n.next_at()) is float
+    with pytest.raises(TypeError, match=r"ats\[0\] is an int, and the pending timers are at floats"):
+        n.notify_many([2**53 + 1], ["d"])
+    with pytest.raises(TypeError, match=r"ats\[1\] is an int, and those before it are floats"):
+        n.notify_many([1, 2**53 + 1], ["d", "e"])
+
+
 def test_bulk_keeps_the_order_among_equals() -> None:
     n = MultiNotifier([(NOON, 0)])
     n.notify_many([NOON] * 500, range(1, 501))
@@ -352,6 +375,24 @@ def test_iteration_notices_changes(size: int, steps: int) -> None:
         assert [*taken, *pending] == pairs
         n.notify_at(NOON, "late")
         assert list(pending) == []
+
+
+@pytest.mark.parametrize("size", [0, 1, 5, 31, 32, 33, 1000])
+@pytest.mark.parametrize("step", [0.0, 1.5])
+def test_an_iterator_knows_how_many_are_left(size: int, step: float) -> None:
+    n = MultiNotifier((step * number, number) for number in range(size))
+    pairs = iter(n)
+    for number in range(size):
+        assert operator.length_hint(pairs) == size - number and next(pairs)[1] == number
+    assert operator.length_hint(pairs) == 0 and list(pairs) == []
+    # As a dict's, it has no more to show after a change, and says so at the next step.
+    pairs = iter(n)
+    shown = [next(pairs) for _ in range(size // 2)]
+    n.due(step * size, size // 2 + 1)
+    assert operator.length_hint(pairs) == 0 and len(shown) == size // 2
+    if size:
+        with pytest.raises(RuntimeError, match="changed"):
+            list(pairs)
 
 
 def test_an_iterator_outlives_its_notifier() -> None:

@@ -54,7 +54,32 @@ def test_it_is_a_mapping() -> None:
             take()
     with pytest.raises(TypeError, match="unhashable"):
         hash(d)
+    with pytest.raises(TypeError, match="reversible"):
+        reversed(d)
     assert repr(d) == "<Deadlines: no keys>" and repr(Deadlines({1: 2})) == "<Deadlines: 1 keys, next at 2>"
+
+
+@pytest.mark.skipif(sys.version_info < (3, 10), reason="patterns came with CPython 3.10")
+def test_patterns_know_it_as_a_mapping() -> None:
+    class Sub(Deadlines[int, float]):
+        pass
+
+    found: dict[str, Any] = {}
+    for d in (Deadlines({1: 0.5, 2: 1.5}), Sub({1: 0.5, 2: 1.5})):
+        exec("match d:\n case {1: at, **rest}: pass", {"d": d}, found)
+        assert found == {"at": 0.5, "rest": {2: 1.5}}
+
+
+def test_a_default_is_answered_as_it_is_kept() -> None:
+    d: Any = Deadlines({"a": 1.5})
+    for key, default, wanted in (("b", 2, 2.0), ("b", 9, 2.0), ("a", 2, 1.5)):
+        answer = d.setdefault(key, default)
+        assert answer == d[key] == wanted and type(answer) is float
+    with pytest.raises(TypeError, match="default is an int, and the pending timers are at floats"):
+        d.setdefault("c", 2**53 + 1)
+    assert len(d) == 2
+    d.clear()
+    assert d.setdefault("a", 7) == 7 and type(d["a"]) is int
 
 
 def test_what_is_set_again_comes_last_of_its_time() -> None:
@@ -380,7 +405,10 @@ def test_memory() -> None:
 
 @pytest.mark.skipif(allocations.FREE_THREADED_3_13, reason="this CPython crashes without memory for a list")
 @pytest.mark.parametrize("size", [0, 1, 5, 6, 40, 400])
-@pytest.mark.parametrize("action", ["set", "move", "delete", "update", "due", "due_items", "copy", "build", "state"])
+@pytest.mark.parametrize(
+    "action",
+    ["set", "setdefault", "move", "delete", "update", "due", "due_items", "copy", "build", "state"],
+)
 def test_failing_allocations(size: int, action: str) -> None:
     pytest.importorskip("_testcapi")
     fail, restore, least = allocations.switches()
@@ -388,6 +416,7 @@ def test_failing_allocations(size: int, action: str) -> None:
     state = Deadlines({f"s{number}": number / 8 for number in range(90)}).__reduce_ex__(2)[2]
     acts: dict[str, Callable[[Any], Any]] = {
         "set": lambda d: d.__setitem__("new", 77.25),
+        "setdefault": lambda d: d.setdefault("new", 77.25),
         "move": lambda d: d.__setitem__("0", 99.5),
         "delete": lambda d: d.pop("0", None),
         "update": lambda d: d.update([("x", 1.5), (Named(3), 2.5), ("0", 5.0)]),

@@ -12,7 +12,7 @@ import pytest
 
 from tests.clocks import UTC
 from tests.interruptions import once
-from timers import MultiNotifier
+from timers import Deadlines, MultiNotifier
 
 T = datetime(2026, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
@@ -141,6 +141,41 @@ def _makers() -> dict[str, Callable[[Any], Any]]:
         makers[f"pickle {protocol}"] = functools.partial(_pickled, protocol=protocol)
         makers[f"pickle {protocol} in Python"] = functools.partial(_pickled_in_python, protocol=protocol)
     return makers
+
+
+class Keeps:
+    """Sets a timer in the copy that is being made of what it knows."""
+
+    def __init__(self, known: Any) -> None:
+        self.known = known
+
+    def __hash__(self) -> int:
+        return 1
+
+    def __deepcopy__(self, memo: Any) -> Keeps:
+        twin = Keeps(copy.deepcopy(self.known, memo))
+        if isinstance(twin.known, Deadlines):
+            twin.known["set"] = 7.0
+        else:
+            twin.known.notify_at(7.0, "set")
+        return twin
+
+
+@pytest.mark.parametrize("where", ["a token", "an attribute", "a key"])
+def test_a_timer_that_is_set_in_a_copy_in_the_making(where: str) -> None:
+    known: Any = Deadlines() if where == "a key" else Sub()
+    if where == "a key":
+        known[Keeps(known)] = 1.0
+    elif where == "a token":
+        known = MultiNotifier()
+        known.notify_at(1.0, Keeps(known))
+    else:
+        known.notify_at(1.0, "a")
+        known.extra = Keeps(known)
+    with pytest.raises(RuntimeError, match="a copy is changed while it is made"):
+        copy.deepcopy(known)
+    known._check()
+    assert len(known) == 1
 
 
 @pytest.mark.parametrize("how", _makers())

@@ -5,7 +5,7 @@ from libc.stdint cimport uint32_t, uint64_t
 
 from timers.bits cimport low_bit
 from timers.boxes cimport BLOCK_BITS, Boxes, peek_in_box, replace_in_box
-from timers.timerset cimport TimerSet, copy_into, exchange
+from timers.timerset cimport TimerSet, copy_into, exchange, must_be_unchanged
 
 import copy
 import copyreg
@@ -69,9 +69,10 @@ cdef int set_attributes(self, attributes) except -1:
     return 0
 
 
-cdef TimerSet hand_over(TimerSet twin, TimerSet fresh):
-    """Give a twin, which its class may have shown around already, its timers in one step."""
+cdef TimerSet hand_over(TimerSet twin, TimerSet fresh, uint64_t version):
+    """Give a twin its timers in one step; `version`: when it was made, since when it may have been shown around."""
     with cython.critical_section(twin):
+        must_be_unchanged(twin, version)
         exchange(twin, fresh)
     return twin
 
@@ -85,14 +86,16 @@ cdef TimerSet anew(TimerSet self, function, arguments):
 
 
 cdef TimerSet copy_of(TimerSet self, TimerSet twin):
+    cdef uint64_t version
     cdef TimerSet fresh = TimerSet.__new__(TimerSet)
     if twin is None:
         function, arguments = recipe(self)
         twin = anew(self, function, arguments)
         attributes = attributes_of(self)
+        version = twin.version
         copy_into(self, fresh)
         set_attributes(twin, attributes)
-        return hand_over(twin, fresh)
+        return hand_over(twin, fresh, version)
     copy_into(self, twin)
     return twin
 
@@ -100,6 +103,7 @@ cdef TimerSet copy_of(TimerSet self, TimerSet twin):
 cdef TimerSet deepcopy_of(TimerSet self, TimerSet twin, memo):
     cdef TimerSet fresh = TimerSet.__new__(TimerSet)
     cdef bint is_subclass = twin is None
+    cdef uint64_t version = 0
     cdef Boxes boxes
     function = arguments = attributes = None
     if is_subclass:
@@ -108,13 +112,14 @@ cdef TimerSet deepcopy_of(TimerSet self, TimerSet twin, memo):
     copy_into(self, fresh)
     if is_subclass:
         twin = anew(self, function, (arguments[0], *deepcopy(arguments[1:], memo)))
+        version = twin.version
     memo[id(self)] = twin
     boxes = fresh.boxes
     if boxes is not None and boxes.loose:
         copy_tokens(boxes, memo)
     if is_subclass:
         set_attributes(twin, deepcopy(attributes, memo))
-    return hand_over(twin, fresh)
+    return hand_over(twin, fresh, version)
 
 
 cdef int copy_tokens(Boxes boxes, memo) except -1:

@@ -23,9 +23,9 @@ from timers.state cimport thaw
 from timers.timerqueue cimport Spot, remove_at_spot, take_back
 from timers.timerset cimport (
     ATTEMPTS, TimerSet, check_kind, copy_into, exchange, fresh_for, give_back_boxes, is_equal, is_keyed, make_boxes,
-    make_keyed, note_removal, put_token, release, restless_error, token_of,
+    make_keyed, must_be_unchanged, note_removal, put_token, release, restless_error, token_of,
 )
-from timers.times cimport read_time, write_time
+from timers.times cimport FLOAT, INT, read_time, turn_to_float, write_time
 
 from collections.abc import ItemsView, KeysView, Mapping, MutableMapping, ValuesView
 from copy import copy, deepcopy
@@ -37,6 +37,7 @@ cdef object NOTHING = object()
 
 
 @cython.auto_pickle(False)
+@cython.collection_type("mapping")
 cdef class Deadlines(Face):
     """Deadlines(deadlines=())
 --
@@ -55,6 +56,9 @@ in which they were set. Setting, moving, deleting and asking cost O(1), falling 
 >>> idle.next_at(), idle.due(noon + timedelta(minutes=5)), list(idle)
 (datetime.datetime(2024, 1, 1, 12, 1), ['bob'], ['ann'])
 """
+
+    # As of any mapping without an order from behind.
+    __reversed__ = None
 
     def __cinit__(self):
         if isinstance(self, MultiNotifier):
@@ -121,8 +125,15 @@ in which they were set. Setting, moving, deleting and asking cost O(1), falling 
         """
         cdef uint8_t kind = 0
         cdef uint64_t deadline = read_time(default, "default", True, &kind)
-        set_key(self, key, <uint64_t>PyObject_Hash(key), &deadline, kind, "default", True)
-        return write_time(deadline, self.queue.kind)
+        cdef uint64_t hash = <uint64_t>PyObject_Hash(key)
+        cdef uint64_t made = deadline
+        cdef uint8_t made_kind = kind
+        if kind == INT and self.queue.kind == FLOAT and self.queue.count and turn_to_float(&made):
+            made_kind = FLOAT
+        # Before it is set: for what comes after there may be no memory.
+        answer = write_time(made, made_kind)
+        set_key(self, key, hash, &deadline, kind, "default", True)
+        return answer if deadline == made and self.queue.kind == made_kind else write_time(deadline, self.queue.kind)
 
     @cython.critical_section
     def pop(self, key, default=NOTHING):
@@ -252,6 +263,7 @@ in which they were set. Setting, moving, deleting and asking cost O(1), falling 
     def __setstate__(self, state):
         """Replace everything by an unpickled state. ValueError or TypeError for one that is damaged."""
         cdef TimerSet fresh = fresh_for(self)
+        cdef uint64_t version = self.version
         cdef Py_ssize_t index
         cdef uint64_t deadline
         deadlines, keys, kind = thaw(state)
@@ -263,6 +275,7 @@ in which they were set. Setting, moving, deleting and asking cost O(1), falling 
             raise ValueError("the state has a key twice")
         if len(<tuple>state) == 5:
             set_attributes(self, (<tuple>state)[4])
+        must_be_unchanged(self, version)
         exchange(self, fresh)
 
 
@@ -417,13 +430,17 @@ cdef int remove_at(TimerSet self, size_t place) except -1:
 
 cdef object deepcopy_keys(TimerSet self, memo):
     cdef Boxes boxes = self.boxes
+    cdef uint64_t version
     must_be_made(self)
     if not boxes.loose:
         return Face.__deepcopy__(self, memo)
     # The copy of a key may have another hash.
     function, arguments = recipe(self)
     memo[id(self)] = twin = anew(self, function, (arguments[0], *deepcopy(arguments[1:], memo)))
-    (<object>twin).__setstate__(deepcopy((<object>self).__getstate__(), memo))
+    version = (<TimerSet>twin).version
+    state = deepcopy((<object>self).__getstate__(), memo)
+    must_be_unchanged(twin, version)
+    (<object>twin).__setstate__(state)
     return twin
 
 

@@ -148,18 +148,20 @@ datetime.datetime(2024, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
         >>> n.due(datetime.max)
         ['a', 'b']
         """
-        # An int among floats may be meant as one.
-        cdef Kind kind = FLOAT if self.queue.kind == FLOAT and self.queue.count else AWARE
-        cdef bint floats = kind == FLOAT
+        cdef Kind kind = AWARE
         cdef bytes deadlines = read_column(ats, &kind)
-        if deadlines is None:
-            deadlines = read_times(list(ats), &kind)
-        elif floats and kind == INT:
-            turn_to_floats(deadlines)
-            kind = FLOAT
+        cdef list times = list(ats) if deadlines is None else None
         cdef list held = read_tokens(tokens)
         if held is None:
             held = list(tokens)
+        # An int among floats may be meant as one.
+        cdef bint floats = self.queue.kind == FLOAT and self.queue.count > 0
+        if deadlines is None:
+            kind = FLOAT if floats else AWARE
+            deadlines = read_times(times, &kind)
+        elif floats and kind == INT:
+            turn_to_floats(deadlines)
+            kind = FLOAT
         cdef Py_ssize_t count = len(deadlines) // <Py_ssize_t>sizeof(uint64_t)
         if count != len(held):
             raise ValueError(f"ats and tokens must have the same length, not {count} and {len(held)}")
@@ -222,7 +224,8 @@ cdef bytes read_times(list ats, Kind *kind):
             if not index and not (kind[0] == FLOAT and other == INT):
                 kind[0] = <Kind>other
             elif not (kind[0] == FLOAT and other == INT and turn_to_float(&deadline)):
-                raise mix_error(f"ats[{index}]", other, "those before it are", kind[0])
+                others = "those before it are" if index else "the pending timers are at"
+                raise mix_error(f"ats[{index}]", other, others, kind[0])
         (<uint64_t *>PyBytes_AS_STRING(block))[index] = deadline
     return block
 

@@ -27,6 +27,7 @@ cdef class Pending:
     cdef Shape shape
     cdef uint32_t count         # how many are taken,
     cdef uint32_t done          # and how many of these were shown
+    cdef size_t shown           # of all
     cdef size_t words[SLICE]    # boxed tokens stay in the boxes of the owner
     cdef uint64_t deadlines[SLICE]
 
@@ -49,14 +50,14 @@ cdef class Pending:
         cdef TimerSet owner = self.owner
         if owner is None:
             return 0
-        if self.rest is not None:
-            return self.rest.queue.count + self.count - self.done
         with cython.critical_section(owner):
-            return owner.queue.count - self.done
+            # As a dict's: the next step says what is wrong.
+            return owner.queue.count - self.shown if self.version == owner.version else 0
 
 
 cdef object step(Pending self, TimerSet owner):
-    cdef uint32_t place
+    cdef uint64_t deadline
+    cdef size_t shown
     while True:
         if self.version != owner.version:
             raise RuntimeError("timers changed during iteration")
@@ -65,16 +66,24 @@ cdef object step(Pending self, TimerSet owner):
         if not take_slice(self, owner):
             self.owner = None
             raise StopIteration
-    # Making the time may let in foreign code, which asks for the next.
-    place = self.done
+    token = token_of(owner, self.words[self.done])
+    deadline = self.deadlines[self.done]
+    # Making the answer may let in foreign code, which asks for the next.
     self.done += 1
-    token = token_of(owner, self.words[place])
+    self.shown = shown = self.shown + 1
     if self.shape == TOKENS:
         return token
-    at = write_time(self.deadlines[place], owner.queue.kind)
-    if self.shape == TIMES:
-        return at
-    return (at, token) if self.shape == PAIRS else (token, at)
+    try:
+        at = write_time(deadline, owner.queue.kind)
+        if self.shape == TIMES:
+            return at
+        return (at, token) if self.shape == PAIRS else (token, at)
+    except MemoryError:
+        # To be asked for again.
+        if self.shown == shown:
+            self.done -= 1
+            self.shown -= 1
+        raise
 
 
 cdef bint take_slice(Pending self, TimerSet owner) except -1:

@@ -43,6 +43,8 @@ cdef enum:
     ATTEMPTS = 100
 
 cdef object restless_error()
+# RuntimeError, unless a copy in the making is as it was made: what is set in it would be lost.
+cdef int must_be_unchanged(TimerSet twin, uint64_t version) except -1
 # TypeError, unless a time of `kind` goes with the pending ones; an int that is a float too becomes one among floats.
 # Where nothing is pending, that is the kind from now on.
 cdef int check_kind(TimerSet self, uint64_t *deadline, uint8_t kind, str name) except -1

@@ -44,6 +44,16 @@ cdef object restless_error():
     return RuntimeError("the timers are changed again and again from inside this call")
 
 
+cdef object half_made_error():
+    return RuntimeError("a copy is changed while it is made")
+
+
+cdef int must_be_unchanged(TimerSet twin, uint64_t version) except -1:
+    if twin.version != version:
+        raise half_made_error()
+    return 0
+
+
 cdef str name_of(uint8_t kind):
     return ("an aware datetime", "a naive datetime", "a float", "an int")[kind]
 
@@ -250,7 +260,7 @@ cdef bint try_to_copy(TimerSet self, TimerSet twin) except -1:
         return False
     # Since the boxes were copied, no foreign code has run. A collection may have shown the twin around.
     if twin.queue.count:
-        raise RuntimeError("a copy is changed while it is made")
+        raise half_made_error()
     twin.soonest = None
     if copy_queue(&self.queue, &twin.queue) < 0:
         raise MemoryError
