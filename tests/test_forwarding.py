@@ -119,6 +119,36 @@ def test_to_cascade_takes_memory_and_without_it_both_are_as_they_were(inside: An
         assert number > 5
 
 
+@shared_once
+@pytest.mark.parametrize("newer", [1, 2 * CHUNK, 5 * CHUNK])
+def test_what_is_shared_in_front_of_a_forwarded_chunk_is_inserted_once(inside: Any, newer: int) -> None:
+    """For all owners, if it is more than a chunk; and where memory is wanting, nothing has changed."""
+    number = 0
+    while True:
+        timers, twin = pair(inside)
+        for each in range(newer):
+            timers.put(FAR + each % 7)
+        twin.find(FAR, to_write=True)
+        wanted = in_order([*DEADLINES, *(FAR + each % 7 for each in range(newer))])
+        third = timers.copy()
+        # A root of its own.
+        assert third.find(1 << 43, to_write=True) == []
+        try:
+            third.starve(number).find(FAR, to_write=True)
+        except MemoryError:
+            number += 1
+            assert timers.read() == third.read() == wanted
+            assert timers.check() == third.check() == len(wanted)
+            continue
+        once = newer > CHUNK
+        bucket = slot(timers, 1)
+        assert (len(bucket) == 1 and is_wheel(bucket[0].successor)) == once
+        assert timers.check() == third.check() == len(wanted) and twin.check() == len(DEADLINES)
+        assert timers.due(1 << 63, times=True) == third.due(1 << 63, times=True) == wanted
+        assert twin.due(1 << 63, times=True) == in_order(DEADLINES)
+        break
+
+
 def test_what_comes_next_is_found_in_what_was_forwarded_without_memory(inside: Any) -> None:
     timers, twin = pair(inside)
     twin.find(FAR, to_write=True)

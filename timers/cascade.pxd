@@ -34,8 +34,6 @@ cdef int split_root(Slot *root, Timer *far, size_t *outliers) noexcept nogil
 cdef int put_in_order(Slot *slot) noexcept nogil
 # Make a crowd of a bucket of one deadline.
 cdef int make_crowd(Slot *slot) noexcept nogil
-# Cascade, or make a crowd of, a chunk and the older ones; it stays where it is, for all its owners, and is forwarded.
-cdef int forward(Chunk *chunk, uint32_t limit) noexcept nogil
 
 
 cdef inline uint32_t needed_bits(size_t count) noexcept nogil:

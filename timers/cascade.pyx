@@ -213,24 +213,6 @@ cdef int split(Slot *slot, uint32_t limit) noexcept nogil:
     return cascade(slot, newest.timers[0].deadline, limit, bits, limit, NULL, &none)
 
 
-cdef int forward(Chunk *chunk, uint32_t limit) noexcept nogil:
-    cdef Chunk *twin = new_chunk(chunk.older, chunk.count)
-    cdef Slot slot = <Slot>twin
-    if twin is NULL:
-        return -1
-    memcpy(twin.timers, chunk.timers, chunk.count * sizeof(Timer))
-    twin.count = chunk.count
-    if (split(&slot, limit) if limit else make_crowd(&slot)) < 0:
-        PyMem_Free(twin)
-        return -1
-    chunk.before += chunk.count
-    chunk.count = 0
-    # Nobody appends to it.
-    chunk.ordered = True
-    chunk.older = <Chunk *>slot
-    return 0
-
-
 cdef int split_root(Slot *root, Timer *far, size_t *outliers) noexcept nogil:
     cdef Chunk *newest = as_bucket(root[0])
     cdef size_t count = bucket_count(newest)

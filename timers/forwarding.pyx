@@ -3,8 +3,8 @@
 from libc.string cimport memcpy
 
 from timers.bits cimport PyMem_Free, PyMem_Malloc, prefetch_chunk
-from timers.bucket cimport CHUNK, Timer, bucket_count, is_forwarded, is_own, successor
-from timers.cascade cimport forward, make_crowd, split
+from timers.bucket cimport CHUNK, Timer, bucket_count, is_forwarded, is_own, new_chunk, successor
+from timers.cascade cimport make_crowd, split
 from timers.insertion cimport insert_slowly
 from timers.sharing cimport free, share
 from timers.tokens cimport timers_drop, timers_keep
@@ -31,14 +31,34 @@ cdef bint is_in_common(Chunk *newest) noexcept nogil:
 
 
 cdef int open_bucket(Slot *slot, uint32_t limit, bint mixed) noexcept nogil:
-    cdef Chunk *shared = NULL
-    if mixed:
-        shared = first_in_common(as_bucket(slot[0]))
-        if first_forwarded(shared) is not NULL:
-            return follow(slot, limit)
-        if shared is not NULL and bucket_count(shared) > CHUNK:
-            return -1 if forward(shared, limit) < 0 else follow(slot, limit)
+    cdef Chunk *shared = first_in_common(as_bucket(slot[0])) if mixed else NULL
+    cdef Chunk *forwarded = first_forwarded(shared)
+    if shared is not NULL and bucket_count(shared) > CHUNK + (bucket_count(forwarded) if forwarded is not NULL else 0):
+        return -1 if forward(shared, forwarded, limit) < 0 else follow(slot, limit)
+    return follow(slot, limit) if forwarded is not NULL else inside(slot, limit)
+
+
+cdef inline int inside(Slot *slot, uint32_t limit) noexcept nogil:
     return split(slot, limit) if limit else make_crowd(slot)
+
+
+cdef int forward(Chunk *chunk, Chunk *forwarded, uint32_t limit) noexcept nogil:
+    """Make for all owners what becomes of a chunk and the older ones; `forwarded`: one among them that is, or NULL."""
+    cdef Chunk *twin = new_chunk(chunk.older, chunk.count)
+    cdef Slot slot = <Slot>twin
+    if twin is NULL:
+        return -1
+    memcpy(twin.timers, chunk.timers, chunk.count * sizeof(Timer))
+    twin.count = chunk.count
+    if (inside(&slot, limit) if forwarded is NULL else follow(&slot, limit)) < 0:
+        PyMem_Free(twin)
+        return -1
+    chunk.before += chunk.count
+    chunk.count = 0
+    # Nobody appends to it.
+    chunk.ordered = True
+    chunk.older = <Chunk *>slot
+    return 0
 
 
 cdef int follow(Slot *slot, uint32_t limit) noexcept nogil:
