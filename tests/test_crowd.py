@@ -305,6 +305,16 @@ def test_the_index_keeps_up(inside: Any) -> None:
     assert timers.find(5) == there
 
 
+@pytest.mark.parametrize("size", [340, 341, 342, 682, 5460, 5461, 5462, 5463])
+def test_a_quarter_of_an_index_stays_free(inside: Any, size: int) -> None:
+    """Also where its room would be just below a power of two, and is filled."""
+    objects = held([f"client {number}" for number in range(2 * size)])
+    timers = crowd(inside, size)
+    for number in range(size, 2 * size):
+        assert timers.search(5, "none", objects) == NOWHERE and timers.check() == number
+        timers.put(5)
+
+
 def test_the_index_takes_memory(inside: Any) -> None:
     objects = held(list(range(1000)))
     objects[101] = objects[901] = 10**9

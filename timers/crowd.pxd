@@ -15,6 +15,7 @@ One of many is found by an index (index.pxd), which a crowd keeps for as long as
 Invariants (`check_crowd` verifies each by name):
   populated   a crowd holds a timer, and `live` counts those between `start` and `end`
   unbroken    every segment but the last is used to its end
+  airy        a quarter of the rings of an index stay free, so that a search never passes over many
 """
 
 from libc.stdint cimport uint16_t, uint32_t, uint64_t
@@ -37,13 +38,13 @@ cdef struct Ring:
 
 cdef struct Table:
     Ring *rings         # 2 ** bits of them, open addressing
-    uint32_t *next      # in a ring of several, of each: the next younger; of the youngest: the oldest. NULL: no such ring
+    uint32_t *next      # of each in a ring of several: the next younger; of the youngest: the oldest. Or NULL
     size_t done         # positions from here on are not in it yet
 
 # What index.pxd makes; a crowd lets go of it.
 cdef struct Index:
     size_t room         # for so many positions
-    uint64_t serial     # of the boxes that the tokens lie in
+    uint64_t serial     # of the boxes that tokens lie in; 0: of those that were entered, none does
     int bits
     bint by_identity    # the first search found the very token
     bint asks           # of those that `equal` has seen some must be asked
@@ -71,8 +72,8 @@ cdef struct Crowd:
 cdef Crowd *new_crowd(Chunk *newest) noexcept nogil
 # Where there is an index, positions in the copy are the same.
 cdef Crowd *copy_crowd(Crowd *crowd) noexcept nogil
-# Give the index to a copy, from which a timer that was searched is removed: its owner will search on. Another owner of
-# the crowd makes one when it searches.
+# Give the index to a copy that is written to: who sets and takes timers will search on. Another owner of the crowd
+# makes one when it searches.
 cdef void pass_index(Crowd *crowd, Crowd *twin) noexcept nogil
 cdef void leave_crowd(Crowd *crowd) noexcept nogil
 cdef size_t crowd_memory(Crowd *crowd) noexcept nogil
@@ -89,6 +90,11 @@ cdef size_t crowd_read(Crowd *crowd, size_t count, size_t *words, size_t stride)
 # Move out the word at a position; a crowd that has none left must be left.
 cdef int crowd_remove(Crowd *crowd, size_t position, size_t *word) noexcept nogil
 cdef void free_index(Index *index) noexcept nogil
+
+
+cdef inline bint is_index_of(Crowd *crowd, uint64_t serial) noexcept nogil:
+    """Whether the index, if there is one, holds for these boxes."""
+    return crowd.index is NULL or crowd.index.serial == 0 or crowd.index.serial == serial
 
 
 cdef inline size_t word_at(Crowd *crowd, size_t position) noexcept nogil:

@@ -218,6 +218,8 @@ cdef const char *check_crowd(Crowd *crowd) noexcept nogil:
         live += word_at(crowd, position) != NOBODY
     if not live or live != crowd.live:
         return "populated: a crowd has more or fewer timers than it says"
+    if crowd.index is not NULL and crowd.index.room > <size_t>3 << crowd.index.bits >> 2:
+        return "airy: an index has room for more positions than three quarters of its rings"
     return NULL
 
 

@@ -7,7 +7,7 @@ from libc.stdint cimport uint32_t
 
 from timers.bits cimport PyMem_Calloc, PyMem_Malloc, high_bit, join_owners, prefetch
 from timers.boxes cimport PyTupleObject, item_of
-from timers.crowd cimport Index, Ring, Table, free_index, leave_crowd, word_at
+from timers.crowd cimport Index, Ring, Table, free_index, is_index_of, leave_crowd, word_at
 from timers.tokens cimport NOBODY, box_of, is_boxed
 
 import_datetime()
@@ -234,23 +234,26 @@ cdef inline int enlist(
 
 cdef void drop_stale(Crowd *crowd, uint64_t serial) noexcept nogil:
     """Let go of an index of other boxes, or without room for all positions."""
-    if crowd.index is not NULL and (crowd.end > crowd.index.room or crowd.index.serial != serial):
+    if crowd.index is not NULL and (crowd.end > crowd.index.room or not is_index_of(crowd, serial)):
         free_index(crowd.index)
         crowd.index = NULL
 
 
 cdef int renew_index(Crowd *crowd, uint64_t serial) except -1:
     drop_stale(crowd, serial)
-    return make_index(crowd, serial) if crowd.index is NULL else 0
+    if crowd.index is NULL:
+        make_index(crowd)
+    crowd.index.serial = serial
+    return 0
 
 
-cdef int make_index(Crowd *crowd, uint64_t serial) except -1:
+cdef int make_index(Crowd *crowd) except -1:
     crowd.index = <Index *>PyMem_Calloc(1, sizeof(Index))
     if crowd.index is NULL:
         raise MemoryError
-    crowd.index.serial = serial
     crowd.index.room = crowd.end + crowd.end // 2
     crowd.index.bits = high_bit(crowd.index.room) + 1
+    crowd.index.room = min(crowd.index.room, <size_t>3 << crowd.index.bits >> 2)
     return 0
 
 
@@ -290,6 +293,8 @@ cdef int enter_some(Crowd *crowd, Table *table, size_t count, bint by_value, Sea
         word = word_at(crowd, table.done + number)
         if word == NOBODY:
             continue
+        if is_boxed(word):
+            index.serial = by.serial
         tokens[entered] = token_of(word, by)
         positions[entered] = <uint32_t>(table.done + number)
         if by_value:
@@ -396,7 +401,7 @@ cdef int64_t crowd_find(Crowd *crowd, PyObject *token, Searcher *by) except STAR
             found = glance(crowd, token, by)
             if found >= 0 and crowd.end - crowd.start <= GLANCE:
                 return found
-            make_index(crowd, by.serial)
+            make_index(crowd)
             # Who asks with the tokens that it has set goes on so, and who asks with equal ones, too.
             crowd.index.by_identity = found >= 0
         crowd.index.busy = True

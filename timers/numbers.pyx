@@ -46,11 +46,25 @@ cdef int64_t find_numbered(TimerSet self, Crowd *crowd, Entry *entry) except -2:
             high = middle
         else:
             low = middle
+    low = first_alike(numbers, crowd.start // SEGMENT, low)
     return find_around(crowd, low, guess(&self.boxes.keys, crowd, low, entry.number), entry.word)
 
 
 cdef inline bint is_younger(uint32_t number, uint32_t other) noexcept nogil:
     return <int32_t>(number - other) > 0
+
+
+cdef inline size_t first_alike(uint32_t *numbers, size_t low, size_t high) noexcept nogil:
+    """The first from `low` on with the number of `high`: the segments after it were empty."""
+    cdef uint32_t number = numbers[high]
+    cdef size_t middle
+    while low < high:
+        middle = (low + high) // 2
+        if numbers[middle] == number:
+            high = middle
+        else:
+            low = middle + 1
+    return low
 
 
 cdef inline size_t guess(Keys *keys, Crowd *crowd, size_t segment, uint32_t number) noexcept nogil:

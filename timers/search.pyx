@@ -5,7 +5,7 @@ from libc.stdint cimport int64_t, uint32_t
 
 from timers.bits cimport FREE_THREADED, prefetch
 from timers.boxes cimport PyListObject, must_be_whole, peek_in_box
-from timers.crowd cimport Crowd
+from timers.crowd cimport Crowd, is_index_of
 from timers.index cimport ASK, Searcher, crowd_find
 from timers.timerqueue cimport (
     crowd_at, find_spot, is_crowded, next_at_spot, put, remove_at_spot, take_back,
@@ -55,8 +55,17 @@ cdef bint locate(TimerSet self, uint64_t at, uint8_t kind, object token, Spot *s
 
 cdef bint go_to(TimerSet self, uint64_t deadline, Spot *spot) except -1:
     cdef int found = find_spot(&self.queue, deadline, False, spot)
+    cdef Crowd *crowd
+    cdef bint foreign
     if found and is_crowded(spot) and not is_ours(self, crowd_at(spot), spot.place.own):
+        crowd = crowd_at(spot)
+        # Of no use here, the index stays with those who made it.
+        foreign = not FREE_THREADED and crowd is not NULL and crowd.index is not NULL and not crowd.index.busy
+        if foreign:
+            crowd.index.busy = True
         found = find_spot(&self.queue, deadline, True, spot)
+        if foreign:
+            crowd.index.busy = False
     if found < 0:
         raise MemoryError
     return found
@@ -67,7 +76,7 @@ cdef bint is_ours(TimerSet self, Crowd *crowd, bint own) noexcept:
     if crowd is NULL:
         return False
     # Several owners may have it together, whose threads the GIL keeps apart, as long as they have the same boxes.
-    return own or not FREE_THREADED and (crowd.index is NULL or crowd.index.serial == serial_of(self))
+    return own or not FREE_THREADED and is_index_of(crowd, serial_of(self))
 
 
 cdef uint64_t serial_of(TimerSet self) noexcept:

@@ -12,7 +12,7 @@ from libc.stdint cimport uint8_t, uint32_t
 
 from timers.bits cimport PyMem_Realloc, owners_of
 from timers.bucket cimport CHUNK, FEWEST, Chunk, bucket_count, chunk_size, is_own, leave_bucket, move, new_chunk
-from timers.crowd cimport Crowd, copy_crowd, leave_crowd
+from timers.crowd cimport Crowd, copy_crowd, leave_crowd, pass_index
 from timers.wheel cimport Slot, Wheel, as_bucket, as_crowd, as_wheel, is_bucket, is_crowd, is_wheel
 
 # One more owner of a tree; 0 for want of memory.
@@ -48,6 +48,7 @@ cdef inline int own_crowd(Slot *slot) noexcept nogil:
     twin = copy_crowd(as_crowd(slot[0]))
     if twin is NULL:
         return -1
+    pass_index(as_crowd(slot[0]), twin)
     leave_crowd(as_crowd(slot[0]))
     slot[0] = <Slot>twin + 2
     return 0

@@ -5,7 +5,7 @@ from libc.string cimport memcpy, memset
 from timers.bits cimport high_bit
 from timers.bucket cimport CHUNK, FEWEST, append, bucket_count, is_own, new_chunk
 from timers.cascade cimport allot, bits_for, split_root
-from timers.crowd cimport SEGMENT, pass_index
+from timers.crowd cimport SEGMENT, crowd_read
 from timers.expiry cimport BATCH, earliest, highest, read, ripen, take
 from timers.insertion cimport FLOOD, crown, insert_in_crowd, insert_slowly, uncrown
 from timers.invariants cimport check, soonest_of
@@ -213,13 +213,12 @@ cdef int put_slowly(Queue *queue, uint64_t deadline, size_t word) noexcept nogil
 
 cdef size_t take_back(Queue *queue, uint64_t deadline) noexcept nogil:
     cdef uint32_t index
-    cdef uint32_t last
+    cdef uint32_t last = 0
     cdef size_t word
     cdef Heap *heap = queue.heap
     if heap is not NULL and not reaches(queue.root, deadline):
         # Of equals the last has the highest number.
         sort_heap(heap)
-        last = 0
         for index in range(heap.count):
             if heap.entries[index].timer.deadline == deadline:
                 last = index
@@ -288,14 +287,21 @@ cdef int take_due(Queue *queue, Due *due, size_t *words, uint64_t *deadlines) no
 
 cdef uint32_t peek(Queue *queue, uint32_t most, size_t *words, uint64_t *deadlines) noexcept nogil:
     cdef uint32_t index
+    cdef Spot spot
     if queue.count and queue.ready is NULL:
         settle(queue)
-    if queue.ready is NULL:
+    if queue.ready is not NULL:
+        most = min(most, <uint32_t>queue.ready.count)
+        for index in range(most):
+            words[index] = queue.ready.timers[index].word
+            deadlines[index] = queue.ready.timers[index].deadline
+    elif queue.count and find_spot(queue, queue.next, True, &spot) > 0 and crowd_at(&spot) is not NULL:
+        most = <uint32_t>crowd_read(crowd_at(&spot), most, words, 1)
+        for index in range(most):
+            deadlines[index] = queue.next
+    else:
         return 0
-    most = min(most, <uint32_t>queue.ready.count)
     for index in range(most):
-        words[index] = queue.ready.timers[index].word
-        deadlines[index] = queue.ready.timers[index].deadline
         timers_keep(words[index])
     return most
 
@@ -416,7 +422,6 @@ cdef int remove_at_spot(Queue *queue, Spot *spot, size_t *word) noexcept nogil:
             # A copy of a crowd begins with what is left.
             if crowd is not NULL:
                 position += crowd_at(spot).start
-                pass_index(crowd, crowd_at(spot))
             spot.place.position = position
         if remove(&spot.place, word) < 0:
             return -1
@@ -434,14 +439,11 @@ cdef int remove_at_spot(Queue *queue, Spot *spot, size_t *word) noexcept nogil:
 # ---- the whole
 
 cdef void clear_queue(Queue *queue) noexcept nogil:
+    cdef uint32_t moves = queue.moves + 1
     free(queue.root)
     free_heap(queue.heap)
-    queue.root = 0
-    queue.heap = NULL
-    queue.ready = NULL
-    queue.count = 0
-    queue.next = NEVER
-    queue.moves += 1
+    init_queue(queue)
+    queue.moves = moves
 
 
 cdef int copy_queue(Queue *queue, Queue *twin) noexcept nogil:
@@ -489,9 +491,8 @@ cdef const char *check_queue(Queue *queue) noexcept nogil:
             first = heap.entries[0].timer.deadline
     if count != queue.count:
         return "counted: there are more or fewer timers than the queue says"
-    if queue.ready is not NULL:
-        if not queue.ready.ordered or queue.ready.timers[0].deadline != queue.next:
-            return "ready: what is ready does not begin with the soonest timer"
+    if queue.ready is not NULL and (not queue.ready.ordered or queue.ready.timers[0].deadline != queue.next):
+        return "ready: what is ready does not begin with the soonest timer"
     if queue.root:
         first = min(first, soonest_of(queue.root))
     if first != queue.next:

@@ -111,7 +111,7 @@ def rows_of(name: str, rounds: int) -> list[Row | str]:
 
 
 def measure(names: Iterable[str], rounds: int, step: Callable[[str], None]) -> Iterator[tuple[str, Row | str]]:
-    """The rows of the groups, each measured in a process of its own: what others leave behind scatters what is built."""
+    """The rows of the groups, each in a process of its own: what one leaves behind scatters what the next builds."""
     for name in names:
         step(name)
         with ProcessPoolExecutor(1, get_context("spawn")) as process:
