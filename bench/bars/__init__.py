@@ -9,6 +9,7 @@ from bench.bars import (
     cancelling,
     clients,
     deadlines,
+    edges,
     onebyone,
     outliers,
     resident,
@@ -21,7 +22,7 @@ from bench.bars import (
 from bench.bars.rows import Row, measure
 
 # In the order of a table: that of the modules, not that in which they import each other.
-MODULES = (speed, onebyone, outliers, resident, snapshots, sharing, bulk, cancelling, ties, deadlines, clients)
+MODULES = (speed, onebyone, outliers, resident, snapshots, sharing, bulk, cancelling, ties, deadlines, edges, clients)
 GROUPS = {
     name: group for module in MODULES for name, group in rows.GROUPS.items() if group.__module__ == module.__name__
 }
