@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import copy
 import functools
+import gc
 import pickle
+import weakref
 from datetime import datetime, timedelta
 from typing import Any, Callable
 
@@ -12,6 +14,7 @@ import pytest
 
 from tests.clocks import UTC
 from tests.interruptions import once
+from tests.proof import allocations
 from timers import Deadlines, MultiNotifier
 
 T = datetime(2026, 1, 1, tzinfo=UTC)
@@ -229,3 +232,28 @@ def test_new_that_answers_what_it_likes() -> None:
             with pytest.raises(TypeError):
                 maker(odd)
     assert odd.due(T) == ["x"]
+
+
+@pytest.mark.skipif(allocations.FREE_THREADED_3_13, reason="this CPython crashes without memory for a list")
+def test_a_copy_that_finds_no_memory_keeps_nothing() -> None:
+    """CPython 3.10 to 3.12 never gives back the list by which another could not be extended."""
+    testing = pytest.importorskip("_testcapi")
+    n: MultiNotifier[Any, int] = MultiNotifier((number, Thing()) for number in range(500))
+    known = [weakref.ref(token) for _, token in n]
+    failed = 0
+    for number in range(60):
+        testing.set_nomemory(number, number + 1)
+        try:
+            copy.copy(n)
+        except MemoryError:
+            failed += 1
+        finally:
+            testing.remove_mem_hooks()
+    assert failed > 5 and len(n) == 500
+    n.clear()
+    gc.collect()
+    assert not any(token() for token in known)
+
+
+class Thing:
+    """A token that can be referred to weakly."""

@@ -259,9 +259,12 @@ cdef Boxes copy_boxes(Boxes boxes):
     for _ in range(ATTEMPTS):
         twin = Boxes.__new__(Boxes)
         twin.keyed = boxes.keyed
-        # Not a slice: the list that it makes may let in foreign code between the look at the blocks and their copying.
-        blocks = []
-        blocks.extend(boxes.blocks)
+        blocks = [None] * boxes.count
+        # No function of CPython's: a slice may read what making its list has moved, and `extend`, where memory fails,
+        # keeps what it was given for ever.
+        if PyList_GET_SIZE(blocks) == PyList_GET_SIZE(boxes.blocks):
+            for number in range(<uint32_t>PyList_GET_SIZE(blocks)):
+                blocks[number] = (<list>boxes.blocks)[number]
         loose = loose_rows(boxes)
         while len(fresh) < <Py_ssize_t>loose:
             fresh.append(new_block())
