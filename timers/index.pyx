@@ -7,7 +7,7 @@ from libc.stdint cimport uint32_t
 
 from timers.bits cimport PyMem_Calloc, PyMem_Malloc, high_bit, join_owners, prefetch
 from timers.boxes cimport PyTupleObject, item_of
-from timers.crowd cimport Index, Ring, Table, free_index, is_index_of, leave_crowd, word_at
+from timers.crowd cimport SEGMENT, Index, Ring, Table, free_index, is_index_of, leave_crowd, word_at
 from timers.tokens cimport NOBODY, box_of, is_boxed
 
 import_datetime()
@@ -134,15 +134,23 @@ cdef inline void prefetch_token(PyObject *token) noexcept nogil:
     prefetch(<char *>token + 24)
 
 
-cdef void ask_for(Crowd *crowd, size_t start, bint parts, Searcher *by) noexcept:
-    """Ask for the memory of the next tokens, which lie anywhere, or of the parts of those that are tuples."""
-    cdef size_t position
+cdef inline size_t *batch_at(Crowd *crowd, size_t position, size_t *count) noexcept nogil:
+    """The words from a position on, in one segment, and how many they are: a few at most."""
+    count[0] = min(<size_t>BATCH, SEGMENT - position % SEGMENT)
+    if position + count[0] > crowd.end:
+        count[0] = crowd.end - min(position, crowd.end)
+    return &crowd.segments[position // SEGMENT].words[position % SEGMENT] if count[0] else NULL
+
+
+cdef void ask_for(size_t *words, size_t count, bint parts, Searcher *by) noexcept:
+    """Ask for the memory of tokens, which lie anywhere, or of the parts of those that are tuples."""
+    cdef size_t number
     cdef Py_ssize_t index
     cdef PyObject *token
-    for position in range(start, min(start + BATCH, crowd.end)):
-        if word_at(crowd, position) == NOBODY:
+    for number in range(count):
+        if words[number] == NOBODY:
             continue
-        token = token_of(word_at(crowd, position), by)
+        token = token_of(words[number], by)
         if not parts:
             prefetch_token(token)
         elif type(<object>token) is tuple:
@@ -259,26 +267,29 @@ cdef int make_index(Crowd *crowd) except -1:
 
 cdef int enter(Crowd *crowd, Table *table, bint by_value, Searcher *by) except -1:
     """Make the table, unless it is there, and enter what is new; or CHANGED."""
-    cdef Index *index = crowd.index
-    cdef size_t position, count
-    make_table(index, table)
+    cdef size_t count, more
+    cdef size_t *words
+    cdef size_t *next
+    make_table(crowd.index, table)
     table.done = max(table.done, crowd.start)
+    words = batch_at(crowd, table.done, &count)
     if by_value:
-        ask_for(crowd, table.done, False, by)
-    while table.done < crowd.end:
-        count = min(<size_t>BATCH, crowd.end - table.done)
+        ask_for(words, count, False, by)
+    while count:
+        next = batch_at(crowd, table.done + count, &more)
         if by_value:
-            ask_for(crowd, table.done + BATCH, False, by)
-            ask_for(crowd, table.done, True, by)
-        position = table.done + count
-        if enter_some(crowd, table, count, by_value, by) == CHANGED:
+            ask_for(next, more, False, by)
+            ask_for(words, count, True, by)
+        if enter_some(crowd, table, words, count, by_value, by) == CHANGED:
             return CHANGED
-        table.done = position
+        words, count = next, more
     return 0
 
 
-cdef int enter_some(Crowd *crowd, Table *table, size_t count, bint by_value, Searcher *by) except -1:
-    """Enter a few positions, whose tokens and rings lie anywhere: all are asked for before the first is used."""
+cdef int enter_some(
+    Crowd *crowd, Table *table, size_t *words, size_t count, bint by_value, Searcher *by
+) except -1:
+    """Enter the next few words, whose tokens and rings lie anywhere: all are asked for before the first is used."""
     cdef PyObject *tokens[BATCH]
     cdef uint32_t hashes[BATCH]
     cdef uint32_t positions[BATCH]
@@ -287,18 +298,17 @@ cdef int enter_some(Crowd *crowd, Table *table, size_t count, bint by_value, Sea
     cdef Nature nature
     cdef size_t number
     cdef size_t entered = 0
-    cdef size_t word
+    cdef size_t begin = table.done
     cdef int64_t found
     for number in range(count):
-        word = word_at(crowd, table.done + number)
-        if word == NOBODY:
+        if words[number] == NOBODY:
             continue
-        if is_boxed(word):
+        if is_boxed(words[number]):
             index.serial = by.serial
-        tokens[entered] = token_of(word, by)
-        positions[entered] = <uint32_t>(table.done + number)
+        tokens[entered] = token_of(words[number], by)
+        positions[entered] = <uint32_t>(begin + number)
         if by_value:
-            nature = nature_of(tokens[entered])
+            nature = VALUE if type(<object>tokens[entered]) is str else nature_of(tokens[entered])
             if nature == OWN:
                 index.asks = True
             if nature != VALUE:
@@ -311,21 +321,31 @@ cdef int enter_some(Crowd *crowd, Table *table, size_t count, bint by_value, Sea
         prefetch(&table.rings[home_of(hashes[entered], index.bits)])
         entered += 1
     for number in range(entered):
-        found = look_up(crowd, table, index.bits, hashes[number], tokens[number], by_value, by, &ring)
-        if found == CHANGED:
-            return CHANGED
+        found = NOWHERE
+        ring = &table.rings[home_of(hashes[number], index.bits)]
+        if ring.youngest != FRESH:
+            found = look_up(crowd, table, index.bits, hashes[number], tokens[number], by_value, by, &ring)
+            if found == CHANGED:
+                return CHANGED
         enlist(index, table, ring, hashes[number], found < 0, positions[number])
         # At once: the next comparison may find no room on the stack, and none is entered twice.
         table.done = positions[number] + 1
+    table.done = begin + count
     return 0
 
 
 cdef int64_t glance(Crowd *crowd, PyObject *token, Searcher *by) noexcept:
     """The oldest position of a very token, or NOWHERE; a pass over all of them."""
-    cdef size_t position
-    for position in range(crowd.start, crowd.end):
-        if word_at(crowd, position) != NOBODY and token_of(word_at(crowd, position), by) is token:
-            return position
+    cdef size_t position = crowd.start
+    cdef size_t number, count, word
+    cdef size_t *words = batch_at(crowd, position, &count)
+    while count:
+        for number in range(count):
+            word = words[number]
+            if word == <size_t>token or (is_boxed(word) and word != NOBODY and token_of(word, by) is token):
+                return position + number
+        position += count
+        words = batch_at(crowd, position, &count)
     return NOWHERE
 
 
