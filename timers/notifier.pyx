@@ -151,17 +151,19 @@ datetime.datetime(2024, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
         cdef Kind kind = AWARE
         cdef bytes deadlines = read_column(ats, &kind)
         cdef list times = list(ats) if deadlines is None else None
-        cdef list held = read_tokens(tokens)
-        if held is None:
-            held = list(tokens)
+        # Last what runs no foreign code to be read: two more lists at once are much memory.
+        cdef list held = None if type(tokens) is list else all_of(tokens)
         # An int among floats may be meant as one.
         cdef bint floats = self.queue.kind == FLOAT and self.queue.count > 0
         if deadlines is None:
             kind = FLOAT if floats else AWARE
             deadlines = read_times(times, &kind)
+            times = None
         elif floats and kind == INT:
             turn_to_floats(deadlines)
             kind = FLOAT
+        if held is None:
+            held = all_of(tokens)
         cdef Py_ssize_t count = len(deadlines) // <Py_ssize_t>sizeof(uint64_t)
         if count != len(held):
             raise ValueError(f"ats and tokens must have the same length, not {count} and {len(held)}")
@@ -210,6 +212,11 @@ cdef uint64_t soonest_at(MultiNotifier self) noexcept:
 cdef list due_by(MultiNotifier self, uint64_t deadline, uint8_t kind, size_t most):
     with cython.critical_section(self):
         return take(self, deadline, kind, most)
+
+
+cdef list all_of(tokens):
+    held = read_tokens(tokens)
+    return list(tokens) if held is None else held
 
 
 cdef bytes read_times(list ats, Kind *kind):
