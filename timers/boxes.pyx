@@ -252,18 +252,20 @@ cdef Boxes copy_boxes(Boxes boxes):
     cdef Boxes twin
     cdef list blocks
     cdef list fresh = []
-    cdef uint32_t number, loose
+    cdef uint32_t number, loose, count
     must_be_whole(boxes)
     for number in range(boxes.count):
         prefetch(block_at(boxes, number))
     for _ in range(ATTEMPTS):
         twin = Boxes.__new__(Boxes)
         twin.keyed = boxes.keyed
-        blocks = [None] * boxes.count
+        # A variable: Cython reads the number again once it has the list, which may have let in foreign code.
+        count = boxes.count
+        blocks = [None] * count
         # No function of CPython's: a slice may read what making its list has moved, and `extend`, where memory fails,
         # keeps what it was given for ever.
-        if PyList_GET_SIZE(blocks) == PyList_GET_SIZE(boxes.blocks):
-            for number in range(<uint32_t>PyList_GET_SIZE(blocks)):
+        if PyList_GET_SIZE(boxes.blocks) == count:
+            for number in range(count):
                 blocks[number] = (<list>boxes.blocks)[number]
         loose = loose_rows(boxes)
         while len(fresh) < <Py_ssize_t>loose:
