@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+import sys
 from abc import ABCMeta
 from typing import Any
 
@@ -243,6 +244,40 @@ def test_a_crowd_beside_a_copy_keeps_its_index(size: int) -> None:
     for twin, held in [*twins, (n, left)]:
         twin._check()
         assert [token for _, token in twin] == held
+
+
+@pytest.mark.skipif(not getattr(sys, "_is_gil_enabled", lambda: True)(), reason="there each copy makes its own")
+@pytest.mark.parametrize("make", [str, lambda number: Thing()])
+def test_an_index_stays_with_who_writes(make: Any) -> None:
+    """Whatever copies read, and whoever reads the timers."""
+    n: MultiNotifier[Any, float] = MultiNotifier((5.0, make(number)) for number in range(4000))
+    tokens = [token for _, token in n]
+    bare = sys.getsizeof(n)
+    assert (5.0, tokens[3000]) in n
+    # An index takes eight bytes a ring, and these are more than the timers; a segment takes two kilobytes.
+    least = bare + 8 * 4096
+    assert sys.getsizeof(n) > least
+    kept = []
+    acts: list[Any] = [
+        lambda: list(n),
+        lambda: [pair for pair, _ in zip(n, range(40))],
+        lambda: list(kept[-1]),
+        lambda: next(iter(kept[-1])),
+        lambda: n.notify_at(5.0, make(4000)),
+        lambda: n.due(5.0, 1),
+        lambda: n.due_items(5.0, 1),
+        lambda: n.cancel(5.0, tokens[2000]),
+        lambda: n.reschedule(5.0, tokens[2001], 5.0),
+    ]
+    for act in acts:
+        kept.append(copy.deepcopy(n))
+        act()
+        assert sys.getsizeof(n) > least
+        n._check()
+
+
+class Thing:
+    """A token of its own."""
 
 
 def test_asking_ends_with_the_last_token_that_must_be_asked() -> None:

@@ -72,8 +72,7 @@ cdef struct Crowd:
 cdef Crowd *new_crowd(Chunk *newest) noexcept nogil
 # Where there is an index, positions in the copy are the same.
 cdef Crowd *copy_crowd(Crowd *crowd) noexcept nogil
-# Give the index to a copy that is written to: who sets and takes timers will search on. Another owner of the crowd
-# makes one when it searches.
+# Give the index to a copy. Another owner of the crowd makes one when it searches.
 cdef void pass_index(Crowd *crowd, Crowd *twin) noexcept nogil
 cdef void leave_crowd(Crowd *crowd) noexcept nogil
 cdef size_t crowd_memory(Crowd *crowd) noexcept nogil

@@ -49,7 +49,7 @@ cdef int ripen_slot(Slot *slot, uint64_t now, uint64_t end, uint32_t limit, bint
             return -1
     if is_crowd(slot[0]):
         ripe.count += min(left, as_crowd(slot[0]).live)
-        return own_crowd(slot)
+        return own_crowd(slot, ripe.searches)
     if own_wheel(slot) < 0:
         return -1
     wheel = as_wheel(slot[0])

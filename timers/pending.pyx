@@ -98,6 +98,7 @@ cdef bint take_slice(Pending self, TimerSet owner) except -1:
         return True
     if not self.rest.queue.count:
         return False
+    due.ripe.searches = False
     if ripen_queue(&self.rest.queue, <uint64_t>-1, SLICE, &due) < 0:
         raise MemoryError
     let_go(self)
@@ -119,6 +120,7 @@ cdef int begin_rest(Pending self, TimerSet owner) except -1:
     if copy_queue(&owner.queue, &(<TimerSet>rest).queue) < 0:
         raise MemoryError
     if self.count:
+        due.ripe.searches = False
         if (ripen_queue(&(<TimerSet>rest).queue, <uint64_t>-1, self.count, &due) < 0
                 or take_due(&(<TimerSet>rest).queue, &due, words, NULL) < 0):
             raise MemoryError

@@ -22,7 +22,7 @@ cdef int prepare(Slot *slot, uint32_t limit, bint mixed) noexcept nogil:
             return one_chunk(slot)
         if open_bucket(slot, limit, mixed) < 0:
             return -1
-    return own_wheel(slot) if is_wheel(slot[0]) else own_crowd(slot)
+    return own_wheel(slot) if is_wheel(slot[0]) else own_crowd(slot, True)
 
 
 cdef int seek(Slot *root, uint64_t deadline, bint to_write, Place *place) noexcept nogil:

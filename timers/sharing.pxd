@@ -41,14 +41,16 @@ cdef inline int own_wheel(Slot *slot) noexcept nogil:
     return 0
 
 
-cdef inline int own_crowd(Slot *slot) noexcept nogil:
+cdef inline int own_crowd(Slot *slot, bint searches) noexcept nogil:
+    """`searches`: who writes is likely to search, and gets the index, too."""
     cdef Crowd *twin
     if owners_of(&as_crowd(slot[0]).owners) == 1:
         return 0
     twin = copy_crowd(as_crowd(slot[0]))
     if twin is NULL:
         return -1
-    pass_index(as_crowd(slot[0]), twin)
+    if searches:
+        pass_index(as_crowd(slot[0]), twin)
     leave_crowd(as_crowd(slot[0]))
     slot[0] = <Slot>twin + 2
     return 0

@@ -164,7 +164,7 @@ cdef void settle(Queue *queue) noexcept nogil:
 # ---- inserting
 
 cdef int begin(Queue *queue, uint64_t deadline, size_t word) noexcept nogil:
-    """Make a bucket, the root, of the only timer."""
+    """Make a bucket of the only timer."""
     cdef Chunk *chunk = new_chunk(NULL, FEWEST)
     if chunk is NULL:
         return -1
@@ -295,7 +295,8 @@ cdef uint32_t peek(Queue *queue, uint32_t most, size_t *words, uint64_t *deadlin
         for index in range(most):
             words[index] = queue.ready.timers[index].word
             deadlines[index] = queue.ready.timers[index].deadline
-    elif queue.count and find_spot(queue, queue.next, True, &spot) > 0 and crowd_at(&spot) is not NULL:
+    elif queue.count and find_spot(queue, queue.next, False, &spot) > 0 and (
+            crowd_at(&spot) is not NULL or is_crowded(&spot) and find_spot(queue, queue.next, True, &spot) > 0):
         most = <uint32_t>crowd_read(crowd_at(&spot), most, words, 1)
         for index in range(most):
             deadlines[index] = queue.next
@@ -475,8 +476,8 @@ cdef const char *check_queue(Queue *queue) noexcept nogil:
     cdef uint32_t index
     cdef const char *broken = check(queue.root, &count)
     cdef uint64_t first = NEVER
-    if broken is not NULL:
-        return broken
+    if broken is not NULL or (heap is not NULL and check_heap(heap) is not NULL):
+        return broken if broken is not NULL else check_heap(heap)
     if heap is not NULL:
         if is_bucket(queue.root):
             return "heap-needed: a heap beside a bucket"
@@ -484,9 +485,6 @@ cdef const char *check_queue(Queue *queue) noexcept nogil:
         for index in range(heap.count):
             if reaches(queue.root, heap.entries[index].timer.deadline):
                 return "heap-outside: a timer of the heap lies within the reach of the wheel"
-        broken = check_heap(heap)
-        if broken is not NULL:
-            return broken
         if heap.count:
             first = heap.entries[0].timer.deadline
     if count != queue.count:
