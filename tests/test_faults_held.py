@@ -257,7 +257,7 @@ def test_an_index_stays_with_who_writes(make: Any) -> None:
     # An index takes eight bytes a ring, and these are more than the timers; a segment takes two kilobytes.
     least = bare + 8 * 4096
     assert sys.getsizeof(n) > least
-    kept = []
+    kept: list[MultiNotifier[Any, float]] = []
     acts: list[Any] = [
         lambda: list(n),
         lambda: [pair for pair, _ in zip(n, range(40))],
