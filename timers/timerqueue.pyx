@@ -235,8 +235,7 @@ cdef size_t take_back(Queue *queue, uint64_t deadline) noexcept nogil:
 cdef int ripen_queue(Queue *queue, uint64_t now, size_t most, Due *due) noexcept nogil:
     cdef size_t count
     cdef uint32_t index
-    cdef uint32_t early = 0
-    cdef uint32_t late = 0
+    cdef uint32_t early = 0, late = 0
     cdef uint64_t deadline
     queue.moves += 1
     # What is cascaded and sorted now may be elsewhere.
@@ -287,6 +286,7 @@ cdef int take_due(Queue *queue, Due *due, size_t *words, uint64_t *deadlines) no
 
 cdef uint32_t peek(Queue *queue, uint32_t most, size_t *words, uint64_t *deadlines) noexcept nogil:
     cdef uint32_t index
+    cdef bint found
     cdef Spot spot
     if queue.count and queue.ready is NULL:
         settle(queue)
@@ -295,13 +295,15 @@ cdef uint32_t peek(Queue *queue, uint32_t most, size_t *words, uint64_t *deadlin
         for index in range(most):
             words[index] = queue.ready.timers[index].word
             deadlines[index] = queue.ready.timers[index].deadline
-    elif queue.count and find_spot(queue, queue.next, False, &spot) > 0 and (
-            crowd_at(&spot) is not NULL or is_crowded(&spot) and find_spot(queue, queue.next, True, &spot) > 0):
+    else:
+        found = queue.count and find_spot(queue, queue.next, False, &spot) > 0
+        if found and crowd_at(&spot) is NULL and is_crowded(&spot):
+            found = find_spot(queue, queue.next, True, &spot) > 0
+        if not found or crowd_at(&spot) is NULL:
+            return 0
         most = <uint32_t>crowd_read(crowd_at(&spot), most, words, 1)
         for index in range(most):
             deadlines[index] = queue.next
-    else:
-        return 0
     for index in range(most):
         timers_keep(words[index])
     return most
