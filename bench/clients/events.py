@@ -12,6 +12,7 @@ from typing import Any, Callable, Optional
 from timers import MultiNotifier
 
 Event = sched.Event
+# As the class makes one, without a frame of Python.
 new_event = partial(tuple.__new__, Event)
 Action = Callable[..., Any]
 
