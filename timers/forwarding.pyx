@@ -33,7 +33,8 @@ cdef bint is_in_common(Chunk *newest) noexcept nogil:
 cdef int open_bucket(Slot *slot, uint32_t limit, bint mixed) noexcept nogil:
     cdef Chunk *shared = first_in_common(as_bucket(slot[0])) if mixed else NULL
     cdef Chunk *forwarded = first_forwarded(shared)
-    if shared is not NULL and bucket_count(shared) > CHUNK + (bucket_count(forwarded) if forwarded is not NULL else 0):
+    cdef size_t done = bucket_count(forwarded) if forwarded is not NULL else 0
+    if shared is not NULL and bucket_count(shared) > done + CHUNK:
         return -1 if forward(shared, forwarded, limit) < 0 else follow(slot, limit)
     return follow(slot, limit) if forwarded is not NULL else inside(slot, limit)
 

@@ -212,8 +212,7 @@ cdef int put_slowly(Queue *queue, uint64_t deadline, size_t word) noexcept nogil
 
 
 cdef size_t take_back(Queue *queue, uint64_t deadline) noexcept nogil:
-    cdef uint32_t index
-    cdef uint32_t last = 0
+    cdef uint32_t index, last = 0
     cdef size_t word
     cdef Heap *heap = queue.heap
     if heap is not NULL and not reaches(queue.root, deadline):
@@ -286,7 +285,6 @@ cdef int take_due(Queue *queue, Due *due, size_t *words, uint64_t *deadlines) no
 
 cdef uint32_t peek(Queue *queue, uint32_t most, size_t *words, uint64_t *deadlines) noexcept nogil:
     cdef uint32_t index
-    cdef bint found
     cdef Spot spot
     if queue.count and queue.ready is NULL:
         settle(queue)
@@ -295,12 +293,12 @@ cdef uint32_t peek(Queue *queue, uint32_t most, size_t *words, uint64_t *deadlin
         for index in range(most):
             words[index] = queue.ready.timers[index].word
             deadlines[index] = queue.ready.timers[index].deadline
+    elif not queue.count or find_spot(queue, queue.next, False, &spot) <= 0:
+        return 0
+    elif crowd_at(&spot) is NULL and (not is_crowded(&spot) or find_spot(queue, queue.next, True, &spot) <= 0
+                                      or crowd_at(&spot) is NULL):
+        return 0
     else:
-        found = queue.count and find_spot(queue, queue.next, False, &spot) > 0
-        if found and crowd_at(&spot) is NULL and is_crowded(&spot):
-            found = find_spot(queue, queue.next, True, &spot) > 0
-        if not found or crowd_at(&spot) is NULL:
-            return 0
         most = <uint32_t>crowd_read(crowd_at(&spot), most, words, 1)
         for index in range(most):
             deadlines[index] = queue.next
@@ -478,8 +476,10 @@ cdef const char *check_queue(Queue *queue) noexcept nogil:
     cdef uint32_t index
     cdef const char *broken = check(queue.root, &count)
     cdef uint64_t first = NEVER
-    if broken is not NULL or (heap is not NULL and check_heap(heap) is not NULL):
-        return broken if broken is not NULL else check_heap(heap)
+    if broken is NULL and heap is not NULL:
+        broken = check_heap(heap)
+    if broken is not NULL:
+        return broken
     if heap is not NULL:
         if is_bucket(queue.root):
             return "heap-needed: a heap beside a bucket"
