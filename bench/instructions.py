@@ -1,7 +1,7 @@
 """Instructions an operation, counted by callgrind: the same from run to run, however noisy the machine.
 
 `python -m bench.instructions CONTENDER` under callgrind does all the works of one contender; only the timed loops are
-counted. The timers are as dense as a million in a minute.
+counted. There are a million timers in a minute, or for a heap, which takes ten times as long, 100,000 as dense.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import re
 import shutil
 import subprocess
 import sys
+from bisect import bisect_left
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -20,56 +21,56 @@ from typing import Any, Callable
 
 from bench import compiled, loops, workloads
 from bench.contenders import CONTENDERS
-from bench.workloads import DENSE, SIX_SECONDS
+from bench.workloads import DENSE, SIX_SECONDS, Timers
 
-COUNT = 100_000
 SMALL = (1, 10, 100, 1000)
+CALLS = 100_000
 Make = Callable[[], Any]
 # The number of operations, and what does them, all prepared.
 Work = tuple[int, Callable[[], Any]]
 
 
-def insert(make: Make) -> Work:
-    return COUNT, partial(loops.insert, make(), SIX_SECONDS.timers(COUNT))
+def insert(make: Make, timers: Timers) -> Work:
+    return len(timers), partial(loops.insert, make(), timers)
 
 
-def insert_few(size: int, make: Make) -> Work:
-    return COUNT, partial(loops.insert_each, [make() for _ in range(COUNT // size)], DENSE.timers(size).pairs)
+def insert_few(size: int, make: Make, timers: Timers) -> Work:
+    return CALLS, partial(loops.insert_each, [make() for _ in range(CALLS // size)], DENSE.timers(size).pairs)
 
 
-def filled(make: Make) -> Any:
+def filled(make: Make, timers: Timers) -> Any:
     queue = make()
-    loops.insert(queue, SIX_SECONDS.timers(COUNT))
+    loops.insert(queue, timers)
     return queue
 
 
-def drain(make: Make) -> Work:
-    return COUNT, partial(loops.drain, filled(make), SIX_SECONDS.timers(COUNT).clock[:6001])
+def drain(make: Make, timers: Timers) -> Work:
+    clock = timers.clock[: bisect_left(timers.clock, timers.last) + 1]
+    return len(timers), partial(loops.drain, filled(make, timers), clock)
 
 
-def drain_at_once(make: Make) -> Work:
-    return COUNT, partial(loops.drain, filled(make), [SIX_SECONDS.timers(COUNT).last])
+def drain_at_once(make: Make, timers: Timers) -> Work:
+    return len(timers), partial(loops.drain, filled(make, timers), [timers.last])
 
 
-def churn(make: Make) -> Work:
-    work = workloads.churn(SIX_SECONDS, COUNT, COUNT)
+def churn(make: Make, timers: Timers) -> Work:
+    work = workloads.churn(timers.workload, len(timers), len(timers))
     queue = make()
     loops.insert(queue, work.initial)
     return work.operations, partial(loops.churn, queue, work)
 
 
-def next_at(make: Make) -> Work:
-    queue = filled(make)
+def next_at(make: Make, timers: Timers) -> Work:
+    queue = filled(make, timers)
     queue.next_at()
-    return COUNT, partial(loops.call, COUNT, queue.next_at)
+    return CALLS, partial(loops.call, CALLS, queue.next_at)
 
 
-def cancel(make: Make) -> Work:
-    timers = SIX_SECONDS.timers(COUNT)
-    return COUNT, partial(loops.each, filled(make).cancel, list(zip(timers.ats, timers.tokens)))
+def cancel(make: Make, timers: Timers) -> Work:
+    return len(timers), partial(loops.each, filled(make, timers).cancel, timers.pairs)
 
 
-WORKS: dict[str, Callable[[Make], Work]] = {
+WORKS: dict[str, Callable[[Make, Timers], Work]] = {
     "insert": insert,
     **{f"insert into notifiers of {size:,}": partial(insert_few, size) for size in SMALL},
     "next_at": next_at,
@@ -123,11 +124,12 @@ def in_callgrind(name: str) -> dict[str, float]:
 
 def main(name: str) -> None:
     make = compiled.load("floors")[0].Floor if name == FLOOR else CONTENDERS[name]  # type: ignore[union-attr]
+    timers = SIX_SECONDS.timers(100_000) if name == "heapq" else DENSE.timers(1_000_000)
     counter: Any = compiled.load("callgrind")[0]
     operations = {}
     for work, prepare in WORKS.items():
         if work not in CANNOT.get(name, ()):
-            operations[work], loop = prepare(make)
+            operations[work], loop = prepare(make, timers)
             counter.count(work.encode(), loop)
     print(json.dumps(operations))
 

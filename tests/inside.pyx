@@ -321,6 +321,8 @@ cdef poke_wheel(Wheel *wheel, what, uint64_t value, size_t index):
         old, wheel.shift = wheel.shift, <uint8_t>value
     elif what == "occupied":
         old, occupied(wheel)[index] = occupied(wheel)[index], value
+    elif what == "words":
+        old, wheel.words = wheel.words, <uint16_t>value
     elif what == "slot":
         old, wheel.slots[index] = wheel.slots[index], <Slot>value
     elif what == "owners":

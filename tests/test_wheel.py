@@ -476,6 +476,7 @@ def test_check(inside: Any) -> None:
         sum(1 << digit % 64 for digit in finer.slots if digit // 64 == word) for word in range((finer.size + 63) // 64)
     ]
     assert broken((low,), "occupied", words[0] ^ 1 << digit) == broken((low,), "slot", 0, digit) == "occupied"
+    assert broken((low,), "words", 0) == broken((low,), "words", 0b11111) == "occupied"
     assert broken("queue", "count", 5) == "counted"
     assert broken("queue", "next", 5) == broken("queue", "next", LAST) == "next"
     assert timers.check() == len(deadlines)
@@ -492,7 +493,9 @@ def test_check(inside: Any) -> None:
     # An empty wheel.
     slots = {digit: timers.poke((), "slot", 0, digit) for digit in shape.slots}
     bits = timers.poke((), "occupied", 0, low // 64), timers.poke((), "occupied", 0, high // 64)
+    words = timers.poke((), "words", 0)
     assert timers.check() == "no-husk"
+    timers.poke((), "words", words)
     for word, bit in zip((high // 64, low // 64), reversed(bits)):
         timers.poke((), "occupied", bit, word)
     for digit, slot in slots.items():

@@ -96,9 +96,10 @@ cdef inline Chunk *new_chunk(Chunk *older, uint32_t capacity) noexcept nogil:
 
 cdef inline void prefetch_tokens(const Timer *timers, size_t count) noexcept nogil:
     """Tokens lie anywhere: their counts of references are asked for before the first is raised."""
-    cdef size_t index
-    for index in range(count):
-        prefetch(<void *>timers[index].word)
+    cdef const Timer *end = timers + count
+    while timers < end:
+        prefetch(<void *>timers.word)
+        timers += 1
 
 
 cdef inline void keep_all(Timer *timers, size_t count) noexcept nogil:

@@ -31,7 +31,7 @@ cdef int split(Slot *slot, uint32_t limit) noexcept nogil
 # answered in `far`, in their order.
 cdef int split_root(Slot *root, Timer *far, size_t *outliers) noexcept nogil
 # Make a bucket of at most CHUNK timers one chunk, its own, and sorted.
-cdef int put_in_order(Slot *slot) noexcept nogil
+cdef int put_in_order(Slot *slot, uint32_t limit) noexcept nogil
 # Make a crowd of a bucket of one deadline.
 cdef int make_crowd(Slot *slot) noexcept nogil
 

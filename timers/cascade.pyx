@@ -1,12 +1,12 @@
 """Cascading: see cascade.pxd."""
 
-from libc.stdint cimport uint64_t
+from libc.stdint cimport int16_t, uint64_t
 from libc.string cimport memcpy, memset
 
-from timers.bits cimport PyMem_Free, prefetch_chunk
+from timers.bits cimport PyMem_Free, prefetch, prefetch_chunk
 from timers.bucket cimport CHUNK, Chunk, bucket_count, is_own, leave_bucket, new_chunk, prefetch_tokens
 from timers.crowd cimport Crowd, new_crowd
-from timers.order cimport difference_of, sort
+from timers.order cimport LANES, NEAR, difference_of, key_closely, rank_keys, sort
 from timers.sharing cimport one_chunk
 from timers.slots cimport mark, width_of
 from timers.tokens cimport timers_keep
@@ -17,19 +17,30 @@ cdef enum:
     WIDEST = 1 << WIDE
 
 
-cdef int put_in_order(Slot *slot) noexcept nogil:
+cdef int put_in_order(Slot *slot, uint32_t limit) noexcept nogil:
     cdef Timer few[CHUNK]
+    cdef int16_t keys[LANES]
+    cdef int16_t places[LANES]
     cdef Chunk *chunk
-    cdef uint64_t difference
+    cdef uint32_t index
     if one_chunk(slot) < 0:
         return -1
     chunk = as_bucket(slot[0])
-    if not chunk.ordered:
+    if chunk.ordered:
+        return 0
+    if limit > NEAR:
         prefetch_tokens(chunk.timers, chunk.count)
-        difference = difference_of(chunk.timers, chunk.count)
-        if difference and sort(chunk.timers, chunk.count, difference, few) is few:
+        if sort(chunk.timers, chunk.count, difference_of(chunk.timers, chunk.count), few) is few:
             memcpy(chunk.timers, few, chunk.count * sizeof(Timer))
-        chunk.ordered = True
+    elif key_closely(chunk.timers, chunk.count, keys):
+        prefetch_tokens(chunk.timers, chunk.count)
+    else:
+        rank_keys(keys, chunk.count, places)
+        memcpy(few, chunk.timers, chunk.count * sizeof(Timer))
+        for index in range(chunk.count):
+            prefetch(<void *>few[index].word)
+            chunk.timers[places[index]] = few[index]
+    chunk.ordered = True
     return 0
 
 
@@ -45,11 +56,8 @@ cdef uint64_t typical(Chunk *chunk) noexcept nogil:
     """A deadline in the midst of those of a chunk."""
     cdef Timer few[CHUNK]
     cdef Timer sorted[CHUNK]
-    cdef uint64_t difference = difference_of(chunk.timers, chunk.count)
-    if not difference:
-        return chunk.timers[chunk.count // 2].deadline
     memcpy(few, chunk.timers, chunk.count * sizeof(Timer))
-    return sort(few, chunk.count, difference, sorted)[chunk.count // 2].deadline
+    return sort(few, chunk.count, difference_of(few, chunk.count), sorted)[chunk.count // 2].deadline
 
 
 cdef void free_bare(Chunk *chunk) noexcept nogil:
@@ -127,14 +135,15 @@ cdef int cascade(
 
     The wheel has 2 ** `bits` slots, and reaches what differs from `middle` in the lowest `width` bits, or few more.
     Where there is no array, and no timer differs in so many, it is finer, and reaches no further than they do.
-    `limit`: how many low bits may differ in the slot, at least one. `*outliers` becomes how many are in the array.
+    `limit`: how many low bits may differ in the slot, at least one. `*outliers` becomes how many are in the array, and
+    is 0 where there is none.
     """
     cdef Chunk *newest = as_bucket(slot[0])
     cdef Chunk *chunk
     cdef Chunk *older
     cdef Wheel *wheel
-    cdef uint64_t digit, deadline
-    cdef uint64_t difference = 0
+    cdef uint64_t digit
+    cdef uint64_t spread = 0
     cdef size_t needs[WIDEST]
     cdef Chunk *cursors[WIDEST]
     cdef size_t beyond = 0
@@ -151,19 +160,21 @@ cdef int cascade(
         prefetch_chunk(chunk.older)
         own = own and is_own(chunk)
         for index in range(chunk.count):
-            deadline = chunk.timers[index].deadline
-            difference |= deadline ^ middle
-            digit = digit_for(wheel, deadline)
+            digit = digit_for(wheel, chunk.timers[index].deadline)
             if digit < wheel.size:
                 needs[<size_t>digit] += 1
             else:
                 beyond += 1
         chunk = chunk.older
-    if far is NULL and width_of(difference) < width:
+    for index in range(<int>wheel.size):
+        if needs[index]:
+            spread |= digit_for(wheel, middle) ^ <uint64_t>index
+    if far is NULL and wheel.shift + width_of(spread) < width:
         PyMem_Free(wheel)
-        if own and not difference:
+        width = spread_of_most(newest, middle, outliers)
+        if own and not width:
             return wrap(slot, limit)
-        return cascade(slot, middle, width_of(difference), bits, limit, NULL, outliers)
+        return cascade(slot, middle, width, bits, limit, NULL, outliers)
     for index in range(<int>wheel.size):
         if needs[index]:
             if allot(&wheel.slots[index], needs[index]) < 0:

@@ -10,7 +10,7 @@ from timers.crowd cimport Crowd, crowd_read, crowd_take, leave_crowd
 from timers.forwarding cimport follow, is_in_common, open_bucket
 from timers.order cimport LANES, are_few, difference_of, rank, sort
 from timers.sharing cimport is_large, own_crowd, own_wheel
-from timers.slots cimport first_of, last_of, next_occupied, unmark
+from timers.slots cimport first_occupied, first_of, last_of, next_occupied, unmark
 from timers.tokens cimport timers_keep
 from timers.wheel cimport Wheel, as_bucket, as_crowd, as_wheel, end_of, is_bucket, is_crowd, is_wheel, prune
 
@@ -41,7 +41,7 @@ cdef int ripen_slot(Slot *slot, uint64_t now, uint64_t end, uint32_t limit, bint
                 ripe.largest = max(ripe.largest, count)
             return 0
         if count <= CHUNK:
-            if put_in_order(slot) < 0:
+            if put_in_order(slot, limit) < 0:
                 return -1
             ripe.count += min(left, <size_t>count_due(as_bucket(slot[0]), now))
             return 0
@@ -53,7 +53,7 @@ cdef int ripen_slot(Slot *slot, uint64_t now, uint64_t end, uint32_t limit, bint
     if own_wheel(slot) < 0:
         return -1
     wheel = as_wheel(slot[0])
-    digit = next_occupied(wheel, 0)
+    digit = first_occupied(wheel)
     while digit >= 0 and ripe.count < ripe.most and first_of(wheel, digit) <= now:
         if ripen_slot(&wheel.slots[digit], now, last_of(wheel, digit), wheel.shift, wheel.mixed, ripe) < 0:
             return -1
@@ -108,9 +108,7 @@ cdef void take_bucket(Chunk *newest, Taking *taking) noexcept nogil:
         taking.words += count
         taking.left -= count
     else:
-        if difference:
-            timers = sort(timers, count, difference, taking.room + count)
-        give(taking, timers, count)
+        give(taking, sort(timers, count, difference, taking.room + count), count)
     if lone:
         PyMem_Free(newest)
 
@@ -154,15 +152,18 @@ cdef void take_slot(Slot *slot, bint single, Taking *taking) noexcept nogil:
     cdef Chunk *chunk
     cdef int digit
     cdef size_t count
+    cdef bint emptied = False
     if is_wheel(slot[0]):
         wheel = as_wheel(slot[0])
-        digit = next_occupied(wheel, 0)
+        digit = first_occupied(wheel)
         while digit >= 0 and taking.left:
             take_slot(&wheel.slots[digit], wheel.shift == 0, taking)
             if not wheel.slots[digit]:
                 unmark(wheel, digit)
+                emptied = True
             digit = next_occupied(wheel, digit)
-        prune(slot)
+        if emptied:
+            prune(slot)
     elif is_crowd(slot[0]):
         crowd = as_crowd(slot[0])
         count = min(crowd.live, taking.left)
@@ -225,7 +226,7 @@ cdef uint64_t lowest(Slot slot) noexcept nogil:
     if is_crowd(slot):
         return as_crowd(slot).deadline
     if is_wheel(slot):
-        return lowest(as_wheel(slot).slots[next_occupied(as_wheel(slot), 0)])
+        return lowest(as_wheel(slot).slots[first_occupied(as_wheel(slot))])
     chunk = as_bucket(slot)
     while chunk is not NULL:
         if is_forwarded(chunk):
@@ -251,13 +252,13 @@ cdef uint64_t earliest(Slot *root, Chunk **ready) noexcept nogil:
         if is_crowd(slot[0]):
             return as_crowd(slot[0]).deadline
         if not is_wheel(slot[0]):
-            if not own or is_large(slot[0]) or put_in_order(slot) < 0:
+            if not own or is_large(slot[0]) or put_in_order(slot, limit) < 0:
                 return lowest(slot[0])
             ready[0] = as_bucket(slot[0])
             return ready[0].timers[0].deadline
         own = own and own_wheel(slot) == 0
         wheel = as_wheel(slot[0])
-        digit = next_occupied(wheel, 0)
+        digit = first_occupied(wheel)
         if not wheel.shift:
             return first_of(wheel, digit)
         limit = wheel.shift
@@ -273,7 +274,6 @@ cdef int read_slot(Slot *slot, uint32_t limit, bint mixed, size_t *count, Timer 
     cdef Wheel *wheel
     cdef int digit
     cdef size_t all, index
-    cdef uint64_t difference
     cdef Timer few[2 * CHUNK]
     cdef Timer *room = few
     cdef Timer *sorted
@@ -281,7 +281,7 @@ cdef int read_slot(Slot *slot, uint32_t limit, bint mixed, size_t *count, Timer 
         return -1
     if is_wheel(slot[0]):
         wheel = as_wheel(slot[0])
-        digit = next_occupied(wheel, 0)
+        digit = first_occupied(wheel)
         while digit >= 0 and count[0]:
             if read_slot(&wheel.slots[digit], wheel.shift, wheel.mixed, count, timers) < 0:
                 return -1
@@ -300,8 +300,7 @@ cdef int read_slot(Slot *slot, uint32_t limit, bint mixed, size_t *count, Timer 
         if room is NULL:
             return -1
     gather(as_bucket(slot[0]), room)
-    difference = difference_of(room, all)
-    sorted = sort(room, all, difference, room + all) if difference else room
+    sorted = sort(room, all, difference_of(room, all), room + all)
     all = min(all, count[0])
     memcpy(timers[0], sorted, all * sizeof(Timer))
     if room is not few:

@@ -5,7 +5,7 @@ from libc.stdint cimport uint32_t, uint64_t
 from timers.bits cimport FREE_THREADED, owners_of
 from timers.bucket cimport Chunk, bucket_count, is_forwarded, successor
 from timers.crowd cimport check_crowd
-from timers.slots cimport base_for, bits_of, first_of, last_of, occupied
+from timers.slots cimport base_for, bits_of, first_of, last_of, occupied, words_of
 from timers.wheel cimport Wheel, as_bucket, as_crowd, as_wheel, end_of, is_crowd, is_wheel
 
 
@@ -51,6 +51,9 @@ cdef const char *check_slot(Slot slot, uint64_t low, uint64_t high, bint mixed, 
         return "aligned: the base of a wheel is no multiple of its range"
     if not low <= wheel.base <= end_of(wheel) <= high:
         return "nested: a finer wheel reaches beyond the slot that holds it"
+    for index in range(16):
+        if (<int>index < words_of(wheel.size) and occupied(wheel)[index] != 0) != (wheel.words >> index & 1):
+            return "occupied: a bit disagrees with its word"
     for index in range(wheel.size):
         if (wheel.slots[index] != 0) != (occupied(wheel)[index >> 6] >> (index & 63) & 1):
             return "occupied: a bit disagrees with its slot"

@@ -15,9 +15,10 @@ cdef enum:
     # Sorting is by digits of at most so many values; a few timers are compared instead.
     FAN = 1024
     FEW = 24
-    # Those that differ only in the bits below are compared in 16 bits: ten, and six that count up to LANES, a
-    # multiple of 16.
-    CLOSE = 1024
+    # Those that differ only in the bits below are compared in 16 bits: NEAR, and six that count up to LANES, a
+    # multiple of 8.
+    NEAR = 10
+    CLOSE = 1 << NEAR
     LANES = 48
     # What nearly stands in order needs no more than so many moves a timer.
     MOVES = 4
@@ -39,26 +40,41 @@ cdef inline bint are_few(size_t count, uint64_t difference) noexcept nogil:
     return count <= FEW or (count <= LANES and difference < CLOSE)
 
 
+cdef inline bint key_closely(Timer *timers, size_t count, int16_t *keys) noexcept nogil:
+    """Give a few timers that differ only in the bits below CLOSE keys of 16 bits, no two of them equal.
+
+    Answers whether they stand in order.
+    """
+    cdef int16_t falls = 0
+    cdef size_t index
+    memset(keys, 0, LANES * sizeof(int16_t))
+    for index in range(count):
+        keys[index] = <int16_t>(<int32_t>((timers[index].deadline & (CLOSE - 1)) << 6 | index) - 32768)
+    for index in range(1, count):
+        falls |= keys[index] < keys[index - 1]
+    return not falls
+
+
+cdef inline void rank_keys(int16_t *keys, size_t count, int16_t *places) noexcept nogil:
+    # Compilers make eight comparisons at a time. What lies beyond `count` is compared too, and means nothing.
+    cdef size_t index, other
+    cdef size_t lanes = (count + 7) // 8 * 8
+    cdef int16_t key
+    memset(places, 0, LANES * sizeof(int16_t))
+    for index in range(count):
+        key = keys[index]
+        for other in range(lanes):
+            places[other] += key < keys[other]
+
+
 cdef inline void rank(Timer *timers, size_t count, uint64_t difference, int16_t *places) noexcept nogil:
     """The place of each of a few timers in the order, without a branch."""
     cdef int16_t keys[LANES]
-    cdef int16_t key
     cdef size_t index, other, place
-    cdef size_t lanes = (count + 15) // 16 * 16
     cdef uint64_t deadline
     if difference < CLOSE:
-        # Keys of 16 bits, no two of them equal: compilers make eight comparisons at a time. What lies beyond `count`
-        # is compared too, and means nothing.
-        for index in range(count):
-            keys[index] = <int16_t>(<int32_t>((timers[index].deadline & (CLOSE - 1)) << 6 | index) - 32768)
-        for index in range(count, lanes):
-            keys[index] = 0
-        for index in range(lanes):
-            places[index] = 0
-        for index in range(count):
-            key = keys[index]
-            for other in range(lanes):
-                places[other] += key < keys[other]
+        key_closely(timers, count, keys)
+        rank_keys(keys, count, places)
         return
     for index in range(count):
         deadline = timers[index].deadline
@@ -127,12 +143,14 @@ cdef inline bint insert_each(Timer *timers, size_t count) noexcept nogil:
 cdef inline Timer *sort(Timer *timers, size_t count, uint64_t difference, Timer *spare) noexcept nogil:
     """A stable sort; answers which of the two arrays has the result.
 
-    `difference`: of the deadlines, all their differing bits. `spare`: room for as many timers.
+    `difference`: of the deadlines, all their differing bits, or 0 if they stand in order. `spare`: room for as many.
     """
     cdef uint32_t shift, bits, enough
     cdef int16_t places[LANES]
     cdef size_t index
     cdef Timer *result
+    if not difference:
+        return timers
     if are_few(count, difference):
         rank(timers, count, difference, places)
         for index in range(count):

@@ -8,7 +8,7 @@ from timers.crowd cimport Crowd, crowd_read, crowd_remove, crowd_withdraw, leave
 from timers.expiry cimport read
 from timers.forwarding cimport open_bucket
 from timers.sharing cimport free, is_large, is_lone, one_chunk, own_crowd, own_wheel
-from timers.slots cimport next_occupied, unmark
+from timers.slots cimport first_occupied, next_occupied, unmark
 from timers.tokens cimport timers_keep
 from timers.wheel cimport (
     DONE, STARVED, Wheel, as_bucket, as_crowd, as_wheel, digit_for, is_bucket, is_crowd, is_wheel, prune,
@@ -133,7 +133,7 @@ cdef void fold(Slot *slot) noexcept nogil:
     if not is_wheel(slot[0]):
         return
     wheel = as_wheel(slot[0])
-    digit = next_occupied(wheel, 0)
+    digit = first_occupied(wheel)
     # Finer wheels and crowds have more than few, or would have been folded themselves.
     while digit >= 0 and count <= CALM:
         if not is_bucket(wheel.slots[digit]):

@@ -5,7 +5,7 @@ from libc.string cimport memcpy
 from timers.bits cimport FREE_THREADED, PyMem_Free, PyMem_Malloc, join_owners, leave_owner, prefetch
 from timers.bucket cimport Timer, is_forwarded, keep_all, successor
 from timers.crowd cimport crowd_memory
-from timers.slots cimport next_occupied, unmark, wheel_size
+from timers.slots cimport first_occupied, next_occupied, unmark, wheel_size
 
 
 cdef Slot share(Slot root) noexcept nogil:
@@ -58,7 +58,7 @@ cdef void free(Slot root) noexcept nogil:
         free(leave_bucket(as_bucket(root)))
     elif leave_owner(&as_wheel(root).owners) == 0:
         wheel = as_wheel(root)
-        digit = next_occupied(wheel, 0)
+        digit = first_occupied(wheel)
         while digit >= 0:
             free(wheel.slots[digit])
             digit = next_occupied(wheel, digit + 1)
@@ -74,12 +74,12 @@ cdef Slot copy_wheel(Wheel *wheel) noexcept nogil:
     twin.owners = 1
     if not FREE_THREADED:
         twin.mixed = wheel.mixed = True
-    digit = next_occupied(wheel, 0)
+    digit = first_occupied(wheel)
     while digit >= 0:
         # The counts of owners lie anywhere.
         prefetch(<void *>(wheel.slots[digit] & ~<Slot>3))
         digit = next_occupied(wheel, digit + 1)
-    digit = next_occupied(wheel, 0)
+    digit = first_occupied(wheel)
     while digit >= 0:
         twin.slots[digit] = share(wheel.slots[digit])
         if not twin.slots[digit]:
@@ -105,7 +105,7 @@ cdef size_t memory(Slot root) noexcept nogil:
     if is_wheel(root):
         wheel = as_wheel(root)
         total = wheel_size(wheel.size)
-        digit = next_occupied(wheel, 0)
+        digit = first_occupied(wheel)
         while digit >= 0:
             total += memory(wheel.slots[digit])
             digit = next_occupied(wheel, digit + 1)

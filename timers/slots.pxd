@@ -2,10 +2,11 @@
 """Which slot of a wheel a deadline is in, and which slots are in use: arithmetic of digits, and of bits.
 
 A deadline is read like a number: a wheel takes the digit at `shift`, and reaches every deadline that has the digits of
-its base above that. Which slots are in use stands in bits, so that empty time costs nothing to pass.
+its base above that. Which slots are in use stands in bits, and which words of these are not 0 in bits again, so that
+empty time costs nothing to pass.
 """
 
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport uint16_t, uint32_t, uint64_t
 
 from timers.bits cimport high_bit, low_bit
 from timers.wheel cimport Slot, Wheel
@@ -54,22 +55,36 @@ cdef inline uint64_t *occupied(Wheel *wheel) noexcept nogil:
 
 cdef inline void mark(Wheel *wheel, size_t digit) noexcept nogil:
     occupied(wheel)[digit >> 6] |= <uint64_t>1 << (digit & 63)
+    wheel.words |= <uint16_t>(1 << (digit >> 6))
 
 
 cdef inline void unmark(Wheel *wheel, size_t digit) noexcept nogil:
     occupied(wheel)[digit >> 6] &= ~(<uint64_t>1 << (digit & 63))
+    if not occupied(wheel)[digit >> 6]:
+        wheel.words &= <uint16_t>~(1 << (digit >> 6))
+
+
+cdef inline int first_occupied(Wheel *wheel) noexcept nogil:
+    """The first slot in use, or -1."""
+    cdef int word
+    if not wheel.words:
+        return -1
+    word = low_bit(wheel.words)
+    return (word << 6) + low_bit(occupied(wheel)[word])
 
 
 cdef inline int next_occupied(Wheel *wheel, int digit) noexcept nogil:
     """The first slot in use from `digit` on, or -1."""
     cdef int word = digit >> 6
-    cdef int words = words_of(wheel.size)
-    if word >= words:
+    cdef uint64_t bits
+    cdef uint32_t words
+    if digit >= <int>wheel.size:
         return -1
-    cdef uint64_t bits = occupied(wheel)[word] >> (digit & 63) << (digit & 63)
-    while not bits:
-        word += 1
-        if word >= words:
-            return -1
-        bits = occupied(wheel)[word]
-    return (word << 6) + low_bit(bits)
+    bits = occupied(wheel)[word] >> (digit & 63)
+    if bits:
+        return digit + low_bit(bits)
+    words = <uint32_t>wheel.words >> word >> 1
+    if not words:
+        return -1
+    word += 1 + low_bit(words)
+    return (word << 6) + low_bit(occupied(wheel)[word])

@@ -121,13 +121,14 @@ cdef inline uint32_t count_ready(Queue *queue, uint64_t now, size_t most) noexce
     """How many timers `take_ready` can take; 0: none, or that would not be all there is to do."""
     cdef Chunk *chunk = queue.ready
     cdef uint32_t count = 0
-    if chunk is NULL:
+    cdef bint lone = queue.root == <Slot>chunk and queue.heap is NULL
+    if chunk is NULL or (not lone and most >= chunk.count and chunk.timers[chunk.count - 1].deadline <= now):
         return 0
     while count < chunk.count and chunk.timers[count].deadline <= now:
         count += 1
     if count >= most:
         count = <uint32_t>most
-    return count if count < chunk.count or queue.root == <Slot>chunk and queue.heap is NULL else 0
+    return count if count < chunk.count or lone else 0
 
 
 cdef inline void take_ready(Queue *queue, uint32_t count, size_t *words) noexcept nogil:

@@ -13,9 +13,10 @@ for every datetime.
 """
 
 from cpython.datetime cimport (
-    PyDateTime_DELTA_GET_DAYS, PyDateTime_DELTA_GET_MICROSECONDS, PyDateTime_DELTA_GET_SECONDS,
-    datetime, datetime_day, datetime_hour, datetime_microsecond, datetime_minute, datetime_month,
-    datetime_new, datetime_second, datetime_tzinfo, datetime_year, get_utc, timedelta, timezone_new,
+    PyDateTime_DATE_GET_TZINFO, PyDateTime_DELTA_GET_DAYS, PyDateTime_DELTA_GET_MICROSECONDS,
+    PyDateTime_DELTA_GET_SECONDS, PyDateTime_TimeZone_UTC, datetime, datetime_day, datetime_hour,
+    datetime_microsecond, datetime_minute, datetime_month, datetime_new, datetime_second, datetime_tzinfo,
+    datetime_year, get_utc, timedelta, timezone_new,
 )
 from cpython.object cimport PyObject, Py_TYPE
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
@@ -311,7 +312,8 @@ cdef extern from "Python.h":
 
 cdef inline uint64_t read_time(object at, str name, bint up, uint8_t *kind) except? 0:
     """The deadline of a time of any kind; nanoseconds of a datetime's subclass are rounded `up` or down."""
-    if type(at) is datetime and datetime_tzinfo(at) is get_utc():
+    # By the pointers alone: no reference is taken.
+    if type(at) is datetime and PyDateTime_DATE_GET_TZINFO(at) is PyDateTime_TimeZone_UTC:
         kind[0] = AWARE
         return read_clock(at)
     if type(at) is float:

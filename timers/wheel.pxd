@@ -27,7 +27,7 @@ Here is what a node of the tree is, and how a wheel is made. What is done with t
     invariants.pxd    whether all is as it must be
 
 Invariants (invariants.pyx verifies each by name, with those of bucket.pxd and crowd.pxd):
-  occupied    a slot's bit is set exactly where the slot is not empty
+  occupied    a slot's bit is set exactly where the slot is not empty, and a word's where one of its bits is
   aligned     the base of a wheel is a multiple of its range
   nested      a finer wheel lies within the slot that holds it
   no-husk     no wheel is empty
@@ -56,7 +56,8 @@ cdef struct Wheel:
     uint16_t owners
     uint8_t shift       # of the digit that names the slot
     uint8_t mixed       # it was copied: buckets in its slots may be shared, and forwarded (never so, free-threaded)
-    uint32_t size
+    uint16_t size
+    uint16_t words      # a bit for each word of the bits below: whether any is set
     size_t slots[1]     # `size` of them, and behind them a bit for each: whether it is in use
 
 # 0, or the newest Chunk of a bucket, or a Wheel with the lowest bit set, or a Crowd with the second.

@@ -1,9 +1,10 @@
 """Making wheels: see wheel.pxd for the picture and the invariants."""
 
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memset
 
 from timers.bits cimport PyMem_Free, PyMem_Malloc
-from timers.slots cimport base_for, mark, next_occupied, reach_of, wheel_size, width_of
+from timers.slots cimport base_for, first_occupied, mark, next_occupied, reach_of, wheel_size, width_of
 
 
 cdef Wheel *new_wheel(uint64_t deadline, uint32_t shift, uint32_t bits) noexcept nogil:
@@ -14,7 +15,7 @@ cdef Wheel *new_wheel(uint64_t deadline, uint32_t shift, uint32_t bits) noexcept
         wheel.base = base_for(deadline, shift, bits)
         wheel.owners = 1
         wheel.shift = <uint8_t>shift
-        wheel.size = size
+        wheel.size = <uint16_t>size
     return wheel
 
 
@@ -32,7 +33,7 @@ cdef void hang(Wheel *wheel, Slot finer) noexcept nogil:
 
 cdef void prune(Slot *slot) noexcept nogil:
     cdef Wheel *wheel = as_wheel(slot[0])
-    cdef int digit = next_occupied(wheel, 0)
+    cdef int digit = first_occupied(wheel)
     if digit < 0:
         slot[0] = 0
     elif is_wheel(wheel.slots[digit]) and next_occupied(wheel, digit + 1) == -1:
