@@ -30,10 +30,13 @@ def one_by_one(ats: list[datetime]) -> None:
 
 
 def main(count: int = MILLION, rounds: int = 7) -> None:
-    import numpy
-    import pandas
-    import polars
-    import pyarrow
+    try:
+        import numpy
+        import pandas
+        import polars
+        import pyarrow
+    except ImportError as error:
+        raise SystemExit(f"bench.columns needs the extra `columns` ({error})") from None
 
     micros = numpy.random.default_rng(1).integers(0, 10**12, count) + 1_767_225_600_000_000
     array = micros.view("M8[us]")

@@ -20,8 +20,10 @@ from tempfile import TemporaryDirectory
 from typing import Any, Callable
 
 from bench import compiled, loops, workloads
+from bench.bars.outliers import OUTLIERS
 from bench.contenders import CONTENDERS
 from bench.workloads import DENSE, SIX_SECONDS, Timers
+from timers import MultiNotifier
 
 SMALL = (1, 10, 100, 1000)
 CALLS = 100_000
@@ -72,7 +74,7 @@ def cancel(make: Make, timers: Timers) -> Work:
 
 WORKS: dict[str, Callable[[Make, Timers], Work]] = {
     "insert": insert,
-    **{f"insert into notifiers of {size:,}": partial(insert_few, size) for size in SMALL},
+    **{f"insert into {size:,}": partial(insert_few, size) for size in SMALL},
     "next_at": next_at,
     "drain in 1 ms steps": drain,
     "drain at once": drain_at_once,
@@ -80,9 +82,15 @@ WORKS: dict[str, Callable[[Make, Timers], Work]] = {
     "cancel": cancel,
 }
 FLOOR = "floor: empty method"
-NAMES = ("MultiNotifier", "heapq", FLOOR)
-# A heap cannot cancel, and a floor keeps nothing.
-CANNOT = {"heapq": ("cancel",), FLOOR: ("drain in 1 ms steps", "drain at once", "churn", "cancel")}
+FAR = {f"beside {name}": far for name, far in OUTLIERS.items()}
+NAMES = ("MultiNotifier", *FAR, "heapq", FLOOR)
+FEW = tuple(work for work in WORKS if "into" in work)
+# A heap cannot cancel, and a floor keeps nothing. A few far timers are not far from a few others.
+CANNOT = {
+    "heapq": ("cancel",),
+    FLOOR: ("drain in 1 ms steps", "drain at once", "churn", "cancel"),
+    **{name: (*FEW, "next_at") for name in FAR},
+}
 
 
 def missing() -> str:
@@ -123,7 +131,13 @@ def in_callgrind(name: str) -> dict[str, float]:
 
 
 def main(name: str) -> None:
-    make = compiled.load("floors")[0].Floor if name == FLOOR else CONTENDERS[name]  # type: ignore[union-attr]
+    make: Make
+    if name == FLOOR:
+        make = compiled.load("floors")[0].Floor  # type: ignore[union-attr]
+    elif name in FAR:
+        make = partial(MultiNotifier, [(at, "far") for at in FAR[name]])
+    else:
+        make = CONTENDERS[name]
     timers = SIX_SECONDS.timers(100_000) if name == "heapq" else DENSE.timers(1_000_000)
     counter: Any = compiled.load("callgrind")[0]
     operations = {}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import sched
 import subprocess
 import sys
 from decimal import Decimal
@@ -17,8 +18,10 @@ from typing import Any
 
 import pytest
 
+NEEDS_SEQUENCE = pytest.mark.skipif(sys.version_info < (3, 10), reason="an event has no sequence number in CPython 3.9")
 
-@pytest.mark.skipif(sys.version_info < (3, 10), reason="an event has no sequence number in CPython 3.9")
+
+@NEEDS_SEQUENCE
 def test_sched_priorities_decide_among_equal_times() -> None:
     from bench.clients.events import Scheduler
 
@@ -41,6 +44,91 @@ def test_sched_priorities_decide_among_equal_times() -> None:
     assert ran == ["first", "urgent", "second", "later"] and clock == [later]
     with pytest.raises(ValueError):
         scheduler.cancel(dropped)
+
+
+@NEEDS_SEQUENCE
+@pytest.mark.parametrize("theirs", [False, True])
+def test_sched_fires_what_is_due_at_infinity(theirs: bool) -> None:
+    from bench.clients.events import Scheduler
+
+    clock = [0.0]
+    scheduler = (sched.scheduler if theirs else Scheduler)(
+        lambda: clock[0], lambda delay: clock.append(clock.pop() + delay)
+    )
+    ran: list[str] = []
+    scheduler.enterabs(inf, 1, ran.append, ("never",))
+    assert scheduler.run(blocking=False) == inf
+    scheduler.run()
+    assert ran == ["never"] and clock == [inf]
+    clock[0] = -inf
+    scheduler.enterabs(-inf, 1, ran.append, ("ever",))
+    assert scheduler.run(blocking=False) is None and ran == ["never", "ever"]
+
+
+@NEEDS_SEQUENCE
+def test_sched_keeps_the_arguments_by_name_that_it_is_given() -> None:
+    from bench.clients.events import Scheduler
+
+    scheduler = Scheduler(lambda: 0, lambda delay: None)
+    ran: list[dict[str, int]] = []
+    given: dict[str, int] = {}
+    event = scheduler.enter(0, 1, lambda **named: ran.append(named), kwargs=given)
+    assert event.kwargs is given
+    given["late"] = 1
+    scheduler.enter(0, 2, lambda **named: ran.append(named))
+    scheduler.run()
+    assert ran == [{"late": 1}, {}]
+    for stranger in (None, "event", event):
+        with pytest.raises(ValueError):
+            scheduler.cancel(stranger)  # type: ignore[arg-type]
+
+
+class Counted:
+    """A priority that counts how often one is compared."""
+
+    comparisons = 0
+
+    def __init__(self, rank: float) -> None:
+        self.rank = rank
+
+    def __lt__(self, other: Counted) -> bool:
+        Counted.comparisons += 1
+        return self.rank < other.rank
+
+
+@NEEDS_SEQUENCE
+def test_sched_sets_events_of_the_present_moment_at_the_cost_of_any_other() -> None:
+    from bench.clients.events import Scheduler
+
+    scheduler = Scheduler(lambda: 0, lambda delay: None)
+    count, ran = 1000, []
+
+    def again(number: int) -> None:
+        ran.append(number)
+        if number < count:
+            scheduler.enter(0, Counted(1), again, (number + count,))
+
+    for number in range(count):
+        scheduler.enter(0, Counted(1), again, (number,))
+    Counted.comparisons = 0
+    scheduler.run()
+    assert len(ran) == 2 * count and Counted.comparisons < 40 * len(ran)
+
+
+def test_simpy_peeks_at_the_cost_of_a_timeout() -> None:
+    pytest.importorskip("simpy")
+    from bench.clients.simulation import WheelEnvironment
+
+    env = WheelEnvironment()
+    count = 1000
+    for _ in range(count):
+        env.schedule(env.event(), Counted(1), 1000)  # type: ignore[arg-type]
+    assert env.peek() == 1000
+    Counted.comparisons = 0
+    for _ in range(count):
+        env.schedule(env.event(), Counted(1), 999.5)  # type: ignore[arg-type]
+        assert env.peek() == 999.5
+    assert Counted.comparisons < 40 * count
 
 
 def test_asyncio_cancels_the_very_handle() -> None:

@@ -3,6 +3,7 @@
 import collections
 import pickle
 import random
+import re
 import signal
 import socket
 import sqlite3
@@ -21,6 +22,8 @@ pytest.importorskip("bytewax", reason="Bytewax has no wheel for this Python")
 
 import bytewax.operators
 import pandas
+from bytewax.recovery import RecoveryConfig
+from bytewax.testing import run_main
 
 import timers.operators
 from tests.engine_flow import Journal, causes, run
@@ -471,3 +474,19 @@ def test_shards_are_even(shards: int, form: str) -> None:
     assert len(counts) == shards
     # Six standard deviations of a random choice.
     assert max(counts.values()) < each + 6 * each**0.5
+
+
+# --- The example
+
+
+def test_the_example_of_the_readme(tmp_path: Path) -> None:
+    """As it stands, and once more with a store, for which its state is copied."""
+    text = (Path(__file__).parents[1] / "bench" / "README.md").read_text(encoding="utf-8")
+    (example,) = [block for block in re.findall(r"```py\n(.*?)```", text, re.S) if "bytewax" in block]
+    scope: dict[str, Any] = {}
+    exec(example, scope)
+    scope["reminders"].clear()
+    store = new_store(tmp_path / "store")
+    run_main(scope["flow"], epoch_interval=NO_WAIT, recovery_config=RecoveryConfig(store))
+    assert scope["reminders"] == [("bob", "after 0 s"), ("ann", "after 0.1 s")]
+    assert any(kept is not None for (kept,) in rows(store, "SELECT ser_change FROM snaps"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
+import inspect
 import json
 import re
 import shutil
@@ -99,6 +100,13 @@ def test_type_checkers_see_the_types(tmp_path: Path) -> None:
     cases = shutil.copy(Path(__file__).with_name("typing_cases.py"), tmp_path)
     report, errors, status = api.run(["--strict", "--config-file=", f"--cache-dir={tmp_path}", str(cases)])
     assert status == 0, report + errors
+
+
+def test_methods_tell_their_parameters() -> None:
+    for kind in (timers.MultiNotifier, timers.Deadlines):
+        for name in dir(kind):
+            if not name.startswith("_"):
+                assert "self" in inspect.signature(getattr(kind, name)).parameters, name
 
 
 def test_methods_belong_to_the_very_class() -> None:

@@ -1,5 +1,6 @@
-"""What a type checker infers. Never run: mypy reads it, and an unused `type: ignore` is an error."""
+"""What type checkers infer. Never run: mypy and pyright read it, and to mypy an unused `type: ignore` is an error."""
 
+import copy
 from collections.abc import Iterator, MutableMapping
 from datetime import datetime
 from typing import Generic, Optional, TypeVar
@@ -12,7 +13,9 @@ from timers import Deadlines, MultiNotifier, T
 U = TypeVar("U")
 now = datetime(2026, 1, 1)
 
-queue = MultiNotifier([(now, "a")])
+# With the literal itself, pyright would infer a notifier of `Literal["a"]`, as it does for a dict of such pairs.
+pairs: list[tuple[datetime, str]] = [(now, "a")]
+queue = MultiNotifier(pairs)
 assert_type(queue, MultiNotifier[str])
 assert_type(queue.next_at(), Optional[datetime])
 assert_type(queue.due(now), list[str])
@@ -78,3 +81,14 @@ def first(queue: MultiNotifier[T]) -> Optional[T]:
 
 
 assert_type(first(queue), Optional[str])
+
+
+class Leases(Deadlines[str]):
+    pass
+
+
+assert_type(Leases().copy(), Leases)
+assert_type(copy.copy(Leases()), Leases)
+assert_type(copy.deepcopy(session), Session[str])
+MultiNotifier[str, str]()  # type: ignore[type-var]
+Deadlines[str, None]()  # type: ignore[type-var]

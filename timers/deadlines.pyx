@@ -149,8 +149,9 @@ in which they were set. Setting, moving, deleting and asking cost O(1), falling 
         return answer if deadline == made and self.queue.kind == made_kind else write_time(deadline, self.queue.kind)
 
     @cython.critical_section
+    @cython.embedsignature(False)
     def pop(self, key, default=NOTHING):
-        """Remove a key and return its time; of no such key the default, or KeyError where there is none. O(1).
+        """pop($self, key, default=...)\n--\n\nRemove a key and return its time; of no such key the default, or KeyError where there is none. O(1).
 
         >>> Deadlines({"a": 1.5}).pop("a")
         1.5

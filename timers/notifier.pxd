@@ -4,7 +4,7 @@
 `put_at`, `soonest_at` and `due_by` are `notify_at`, `next_at` and `due` on deadlines, which `times.pxd` makes of times
 and back:
 
-    cimport timers.notifier
+    from timers cimport notifier
     notifier.put_at(queue, fold_float(1.5), FLOAT, "token")
 """
 

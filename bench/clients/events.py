@@ -5,7 +5,7 @@ from __future__ import annotations
 import sched
 import time
 from functools import partial
-from heapq import heapify, heappop
+from heapq import heapify, heappop, heappush
 from itertools import count
 from typing import Any, Callable, Optional
 
@@ -14,11 +14,12 @@ from timers import MultiNotifier
 Event = sched.Event
 # As the class makes one, without a frame of Python.
 new_event = partial(tuple.__new__, Event)
+NOTHING: Any = object()
 Action = Callable[..., Any]
 
 
 class Scheduler(sched.scheduler):
-    """Times may be any numbers that `float` takes; a handle is the event itself.
+    """Times may be any numbers that `float` takes, but NaN; a handle is the event itself.
 
     Priorities decide between events of one time. So those of the soonest time lie in a small heap of their own, where
     the whole event is compared.
@@ -32,18 +33,20 @@ class Scheduler(sched.scheduler):
         self._soonest: list[Event] = []
         self._sequence = count()
 
-    def enterabs(self, time: Any, priority: Any, action: Action, argument: Any = (), kwargs: Any = None) -> Event:
+    def enterabs(self, time: Any, priority: Any, action: Action, argument: Any = (), kwargs: Any = NOTHING) -> Event:
+        if kwargs is NOTHING:
+            kwargs = {}
         with self._lock:
-            event = new_event((time, priority, next(self._sequence), action, argument, kwargs or {}))
+            event = new_event((time, priority, next(self._sequence), action, argument, kwargs))
             self._timers.notify_at(float(time), event)
         return event
 
-    def enter(self, delay: Any, priority: Any, action: Action, argument: Any = (), kwargs: Any = None) -> Event:
+    def enter(self, delay: Any, priority: Any, action: Action, argument: Any = (), kwargs: Any = NOTHING) -> Event:
         return self.enterabs(self.timefunc() + delay, priority, action, argument, kwargs)
 
     def cancel(self, event: Event) -> None:
         with self._lock:
-            if not self._timers.cancel(float(event.time), event):
+            if not (isinstance(event, sched.Event) and self._timers.cancel(float(event.time), event)):
                 self._soonest.remove(event)  # ValueError if it is not there either
                 heapify(self._soonest)
 
@@ -63,18 +66,19 @@ class Scheduler(sched.scheduler):
             with lock:
                 at = timers.next_at()
                 if at is not None and (not soonest or at <= float(soonest[0][0])):
-                    soonest += timers.due(at)
-                    if len(soonest) > 1:
-                        heapify(soonest)
+                    for event in timers.due(at):
+                        heappush(soonest, event)
                 if not soonest:
                     return None
-                wait = soonest[0][0] - timefunc()
-                if wait <= 0:
-                    _, _, _, action, argument, kwargs = heappop(soonest)
-            if wait <= 0:
+                when, _, _, action, argument, kwargs = soonest[0]
+                now = timefunc()
+                waits = when > now
+                if not waits:
+                    heappop(soonest)
+            if not waits:
                 action(*argument, **kwargs)
                 delayfunc(0)  # other threads may run
             elif blocking:
-                delayfunc(wait)
+                delayfunc(when - now)
             else:
-                return wait
+                return when - now

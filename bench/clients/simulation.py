@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from heapq import heapify, heappush
+from heapq import heappush
 from typing import Any
 
 from simpy import Environment
@@ -37,9 +37,8 @@ class WheelEnvironment(Environment):
         """Bring the soonest event to the top of the heap."""
         queue, at = self._queue, self._timers.next_at()
         if at is not None and (not queue or at <= float(queue[0][0])):
-            queue += self._timers.due(at)
-            if len(queue) > 1:
-                heapify(queue)
+            for entry in self._timers.due(at):
+                heappush(queue, entry)
 
     def peek(self) -> SimTime:
         self._gather()
