@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import random
 from datetime import date, datetime, time, timedelta, timezone, tzinfo
-from typing import Any
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -181,6 +183,27 @@ class Own(Same):
     __hash__ = None  # type: ignore[assignment]
 
 
+class Pair(NamedTuple):
+    one: Any
+    other: Any
+
+
+# A subclass that says nothing about equality, of each type.
+Inherited: dict[type, Any] = {kind: type("Inherited", (kind,), {}) for kind in (str, int, float, date)}
+
+
+class Other(str):
+    def __eq__(self, other: object) -> bool:
+        return str.__eq__(self, other)
+
+    __hash__ = str.__hash__
+
+
+class Hashed(str):
+    def __hash__(self) -> int:
+        return 5
+
+
 def held(objects: list[Any]) -> list[Any]:
     return [None, *objects]
 
@@ -257,10 +280,13 @@ def test_what_tells_tokens_apart(inside: Any) -> None:
     values = [
         "a", 1, b"b", None, 1.5, 1j, date(2024, 1, 1), timedelta(1), datetime(2024, 1, 1), time(1), (1, "a"),
         datetime(2024, 1, 1, tzinfo=timezone.utc), frozenset([1, "a"]), (1, same), frozenset([same]), (frozenset([2]),),
+        datetime(2024, 1, 1, tzinfo=timezone(timedelta(hours=1))), range(3), Decimal("1.5"), Decimal("nan"),
+        Inherited[str]("a"), Inherited[int](1), Inherited[float](1.5), Inherited[date](2024, 1, 1),
+        Pair(1, ("a", same)),
     ]  # fmt: skip
     asked = [
         own, (own,), frozenset([(1, (2, time(1, tzinfo=zone)))]), datetime(2024, 1, 1, tzinfo=zone), deep,
-        [1], tuple(range(200)),
+        [1], tuple(range(200)), Decimal("snan"), Fraction(1, 3), Pair(1, own), Other("a"), Hashed("a"),
     ]  # fmt: skip
     fillers = list(range(10, 99))
     for value in values:

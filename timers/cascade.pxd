@@ -14,7 +14,7 @@ Cascading allots all buckets, counted before, and only then moves the timers: wi
 from libc.stdint cimport uint32_t
 
 from timers.bits cimport high_bit
-from timers.bucket cimport Chunk, Timer
+from timers.bucket cimport Timer
 from timers.wheel cimport NARROW, WIDE, Slot
 
 cdef enum:

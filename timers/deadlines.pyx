@@ -151,7 +151,9 @@ in which they were set. Setting, moving, deleting and asking cost O(1), falling 
     @cython.critical_section
     @cython.embedsignature(False)
     def pop(self, key, default=NOTHING):
-        """pop($self, key, default=...)\n--\n\nRemove a key and return its time; of no such key the default, or KeyError where there is none. O(1).
+        """pop($self, key, default=...)\n--\n\nRemove a key and return its time. O(1).
+
+        Of no such key the default, or KeyError where there is none.
 
         >>> Deadlines({"a": 1.5}).pop("a")
         1.5

@@ -64,7 +64,8 @@ cdef class Face(TimerSet):
     def next_at(self):
         """The soonest pending time, exact to the microsecond or the last bit, or None. O(1).
 
-        Aware times are answered in `timezone.utc`, numbers as they were given.
+        Aware times are answered in `timezone.utc` (beyond the calendar with a fixed offset that can hold them), numbers
+        as they were given.
 
         >>> from datetime import datetime
         >>> from timers import MultiNotifier
@@ -89,8 +90,8 @@ cdef class Face(TimerSet):
         Of `Deadlines`, the keys. In the order of `at`, equal ones in that of their insertion. Amortised O(1) for each,
         whatever time has passed. Nanoseconds of `now` beyond whole microseconds are dropped, so that none is early.
         A timer set while the list is being handled comes with a later call; where a handler may raise, `limit=1` takes
-        no timer that is not handled. TypeError if `now` is no time or of another kind than the pending ones,
-        ValueError for a negative `limit`.
+        no timer that is not handled. TypeError if `now` is no time or of another kind than the pending ones, or `limit`
+        no integer; ValueError for a negative `limit`; for `now` ValueError and OverflowError as for `notify_at`.
 
         >>> from datetime import datetime
         >>> from timers import MultiNotifier

@@ -4,6 +4,7 @@ from cpython.datetime cimport date, datetime, datetime_tzinfo, get_utc, import_d
 from cpython.object cimport PyObject_Hash, PyObject_RichCompareBool, Py_EQ, Py_TYPE
 from cpython.tuple cimport PyTuple_GET_SIZE
 from libc.stdint cimport uint32_t
+from libc.string cimport strcmp
 
 from timers.bits cimport PyMem_Calloc, PyMem_Malloc, high_bit, join_owners, prefetch
 from timers.boxes cimport PyTupleObject, item_of
@@ -14,6 +15,7 @@ import_datetime()
 
 cdef extern from "Python.h":
     ctypedef struct PyTypeObject:
+        const char *tp_name
         void *tp_richcompare
         void *tp_hash
     PyTypeObject PyBaseObject_Type
@@ -43,17 +45,15 @@ cdef enum Nature:
 # ---- what a token is told by
 
 cdef bint is_value(PyObject *token, int depth, int *parts) noexcept:
-    """Whether its type, and that of all its parts, is a built-in one whose hash and equality run no foreign code."""
+    """Whether its hash and equality, and those of all its parts, are of a built-in type, and run no foreign code."""
     cdef PyObject *kind = <PyObject *>Py_TYPE(<object>token)
     cdef object thing = <object>token
     parts[0] -= 1
     if parts[0] < 0 or not depth:
         return False
-    if (kind is <PyObject *>str or kind is <PyObject *>int or kind is <PyObject *>bytes or thing is None
-            or kind is <PyObject *>float or kind is <PyObject *>bool or kind is <PyObject *>complex
-            or kind is <PyObject *>date or kind is <PyObject *>timedelta):
+    if thing is None or tells_as(kind, str) or tells_as(kind, int) or tells_as(kind, bytes) or tells_as(kind, float):
         return True
-    if kind is <PyObject *>tuple:
+    if tells_as(kind, tuple):
         for part in <tuple>thing:
             if not is_value(<PyObject *>part, depth - 1, parts) and not is_identity(<PyObject *>part):
                 return False
@@ -69,10 +69,28 @@ cdef bint is_value(PyObject *token, int depth, int *parts) noexcept:
         return True
     if kind is <PyObject *>datetime:
         zone = datetime_tzinfo(thing)
-        return zone is None or zone is get_utc()
+        return zone is None or type(zone) is type(get_utc())
     if kind is <PyObject *>time:
         return time_tzinfo(thing) is None
-    return False
+    if not strcmp((<PyTypeObject *>kind).tp_name, "decimal.Decimal"):
+        return has_hash(thing)
+    return tells_as(kind, date) or tells_as(kind, timedelta) or tells_as(kind, complex) or kind is <PyObject *>range
+
+
+cdef inline bint tells_as(PyObject *kind, object base) noexcept:
+    """Whether a type is another, or has inherited both its hash and its equality."""
+    cdef PyTypeObject *told = <PyTypeObject *><PyObject *>base
+    return kind is <PyObject *>base or ((<PyTypeObject *>kind).tp_hash is told.tp_hash
+                                        and (<PyTypeObject *>kind).tp_richcompare is told.tp_richcompare)
+
+
+cdef bint has_hash(object number) noexcept:
+    """A signaling NaN has none."""
+    try:
+        hash(number)
+    except (TypeError, MemoryError):
+        return False
+    return True
 
 
 cdef inline bint is_identity(PyObject *token) noexcept:
@@ -83,9 +101,9 @@ cdef inline bint is_identity(PyObject *token) noexcept:
 
 cdef Nature nature_of(PyObject *token) noexcept:
     cdef int parts = PARTS
-    if is_value(token, DEPTH, &parts):
-        return VALUE
-    return IDENTITY if is_identity(token) else OWN
+    if is_identity(token):
+        return IDENTITY
+    return VALUE if is_value(token, DEPTH, &parts) else OWN
 
 
 # ---- the tables
@@ -153,7 +171,7 @@ cdef void ask_for(size_t *words, size_t count, bint parts, Searcher *by) noexcep
         token = token_of(words[number], by)
         if not parts:
             prefetch_token(token)
-        elif type(<object>token) is tuple:
+        elif isinstance(<object>token, tuple):
             for index in range(min(<Py_ssize_t>FIRST, PyTuple_GET_SIZE(<object>token))):
                 prefetch_token((<PyTupleObject *>token).ob_item[index])
 
@@ -211,7 +229,7 @@ cdef int64_t look_up(
                 if candidate is token:
                     return position
                 # Text and bytes may hash alike; to compare them may be a warning, and so foreign code.
-                if by_value and (type(<object>candidate) is bytes) == (type(<object>token) is bytes):
+                if by_value and isinstance(<object>candidate, bytes) == isinstance(<object>token, bytes):
                     same = are_equal(candidate, token)
                     if is_over(by):
                         return CHANGED

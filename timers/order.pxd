@@ -6,7 +6,7 @@ Nothing here compares tokens, allocates memory or knows of chunks.
 """
 
 from libc.stdint cimport int16_t, int32_t, uint32_t, uint64_t
-from libc.string cimport memcpy, memset
+from libc.string cimport memset
 
 from timers.bits cimport high_bit, low_bit
 from timers.bucket cimport Timer

@@ -20,7 +20,7 @@ class Timers(BaseEventLoop):  # type: ignore[misc]
     Two handles of asyncio's are equal where time, callback and arguments are, which does no harm: as in asyncio's own
     heap, one that is cancelled is only marked, and stays until its time, when the loop passes it over, or until half of
     what is pending may be cancelled. It costs no search, and a wake-up at most; those that are swept are themselves
-    what is looked up.
+    what is looked up. A time that is NaN, or beyond what a float can hold, is refused.
 
     The loop's own heap stays empty, but for one handle while the loop waits: it says until when.
     """
