@@ -38,9 +38,9 @@ class BuildExt(build_ext):
 
 # Later ones know earlier ones.
 ROOMS = (
-    *("arrow", "columns", "keys", "keeping", "boxes", "crowd", "index"),
+    *("times", "arrow", "columns", "keys", "keeping", "boxes", "crowd", "index"),
     *("wheel", "sharing", "cascade", "insertion", "forwarding", "expiry", "removal", "invariants"),
-    *("timerqueue", "timerset", "due", "search", "numbers", "pending", "copies", "state"),
+    *("timerqueue", "spots", "timerset", "due", "search", "numbers", "pending", "copies", "state"),
     *("face", "notifier", "deadlines"),
 )
 

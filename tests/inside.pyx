@@ -14,9 +14,10 @@ from timers.crowd cimport SEGMENT, Crowd
 from timers.deadlines cimport Deadlines
 from timers.index cimport Searcher, crowd_find
 from timers.slots cimport occupied
+from timers.spots cimport Spot, find_spot, is_crowded, next_at_spot, remove_at_spot
 from timers.timerqueue cimport (
-    NEVER, Due, Queue, Spot, check_queue, clear_queue, copy_queue, count_ready, find_spot, init_queue, is_crowded,
-    next_at_spot, put, queue_memory, read_queue, remove_at_spot, ripen_queue, take_back, take_due, take_ready,
+    NEVER, Due, Queue, check_queue, clear_queue, copy_queue, count_ready, init_queue, put, queue_memory, read_queue,
+    ripen_queue, take_back, take_due, take_ready,
 )
 from timers.tokens cimport box_of, boxed
 from timers.wheel cimport Slot, Wheel, as_bucket, as_crowd, as_wheel, is_crowd, is_wheel
@@ -213,7 +214,7 @@ cdef class Numbers:
         cdef Crowd *crowd = as_crowd(spot.place.path[spot.place.depth - 1][0])
         cdef list blocks = [tuple(objects[first:first + BLOCK]) for first in range(0, len(objects), BLOCK)]
         cdef uint64_t version = 0
-        cdef Searcher by = Searcher(&(<PyListObject *>blocks).ob_item, serial, &version, version)
+        cdef Searcher by = Searcher(&self.queue.root, &(<PyListObject *>blocks).ob_item, serial, &version, version)
         self.begin()
         try:
             position = crowd_find(crowd, <PyObject *>token, &by)
@@ -363,6 +364,8 @@ cdef poke_crowd(Crowd *crowd, what, uint64_t value, size_t index):
         old, crowd.end = crowd.end, <size_t>value
     elif what == "used":
         old, crowd.segments[index].used = crowd.segments[index].used, <uint16_t>value
+    elif what == "words":
+        old, crowd.segments[index].live = crowd.segments[index].live, <uint16_t>value
     elif what == "segment owners":
         old, crowd.segments[index].owners = crowd.segments[index].owners, <uint16_t>value
     else:

@@ -385,6 +385,7 @@ def test_check_names_what_is_broken_in_a_crowd(inside: Any) -> None:
 
     assert timers.check() == 601
     assert broken((5,), "live", 599) == broken((5,), "live", 0) == "populated"
-    assert broken((5,), "used", 9, 0) == broken((5,), "end", 599) == "unbroken"
+    assert broken((5,), "words", 253, 1) == broken((5,), "used", 9, 0) == "populated"
+    assert broken((5,), "end", 599) == "unbroken"
     assert broken((5,), "deadline", 6) == broken((), "shift", 3) == "single"
     assert timers.check() == 601

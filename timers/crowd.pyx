@@ -93,12 +93,12 @@ cdef int allot(Crowd *crowd, size_t count) noexcept nogil:
             return -1
         segment.owners = 1
         # Until all have been found.
-        segment.used = 0
+        segment.used = segment.live = 0
         segment.capacity = <uint16_t>capacity
         crowd.segments[number] = segment
         crowd.end += capacity
     for number in range(needed):
-        crowd.segments[number].used = crowd.segments[number].capacity
+        crowd.segments[number].used = crowd.segments[number].live = crowd.segments[number].capacity
     crowd.live = count
     return 0
 
@@ -160,9 +160,11 @@ cdef Crowd *copy_crowd(Crowd *crowd) noexcept nogil:
     return twin
 
 
-cdef void pass_index(Crowd *crowd, Crowd *twin) noexcept nogil:
-    if not FREE_THREADED and twin.index is NULL and crowd.index is not NULL and not crowd.index.busy:
-        twin.index, crowd.index = crowd.index, NULL
+cdef void pass_index(Crowd *crowd, Crowd *twin, const void *owner) noexcept nogil:
+    cdef Index *index = crowd.index
+    if not FREE_THREADED and index is not NULL and not index.busy and index.searcher is owner:
+        twin.index, crowd.index = index, NULL
+        crowd.robbed = True
 
 
 cdef void leave_crowd(Crowd *crowd) noexcept nogil:
@@ -211,7 +213,13 @@ cdef size_t crowd_memory(Crowd *crowd) noexcept nogil:
 cdef const char *check_crowd(Crowd *crowd) noexcept nogil:
     cdef size_t position
     cdef size_t live = 0
+    cdef uint32_t index, words
     for position in range(crowd.start // SEGMENT, segments_of(crowd)):
+        words = 0
+        for index in range(crowd.segments[position].used):
+            words += crowd.segments[position].words[index] != NOBODY
+        if words != crowd.segments[position].live:
+            return "populated: a segment has more or fewer timers than it says"
         if crowd.segments[position].used != min(<size_t>SEGMENT, crowd.end - position * SEGMENT):
             return "unbroken: a segment of a crowd is not used to its end"
     for position in range(crowd.start, crowd.end):
@@ -236,7 +244,7 @@ cdef int crowd_append(Crowd *crowd, size_t word) noexcept nogil:
         if segment is NULL:
             return -1
         segment.owners = 1
-        segment.used = 0
+        segment.used = segment.live = 0
         segment.capacity = SEGMENT
         crowd.segments[number] = segment
     else:
@@ -252,6 +260,7 @@ cdef int crowd_append(Crowd *crowd, size_t word) noexcept nogil:
             crowd.segments[number] = segment
     segment.words[segment.used] = word
     segment.used += 1
+    segment.live += 1
     crowd.end += 1
     crowd.live += 1
     return 0
@@ -259,18 +268,21 @@ cdef int crowd_append(Crowd *crowd, size_t word) noexcept nogil:
 
 cdef size_t crowd_withdraw(Crowd *crowd) noexcept nogil:
     cdef size_t position = crowd.end - 1
+    cdef Segment *segment
     cdef size_t word
     while word_at(crowd, position) == NOBODY:
         position -= 1
-    word = word_at(crowd, position)
-    crowd.segments[position // SEGMENT].words[position % SEGMENT] = NOBODY
+    segment = crowd.segments[position // SEGMENT]
+    word = segment.words[position % SEGMENT]
+    segment.words[position % SEGMENT] = NOBODY
+    segment.live -= 1
     crowd.live -= 1
     return word
 
 
 cdef void crowd_take(Crowd *crowd, size_t count, size_t *words) noexcept nogil:
     cdef Segment *segment
-    cdef size_t place, last
+    cdef size_t place, last, position
     cdef bint own
     crowd.live -= count
     while count:
@@ -283,6 +295,7 @@ cdef void crowd_take(Crowd *crowd, size_t count, size_t *words) noexcept nogil:
                 words[0] = segment.words[place]
                 if own:
                     segment.words[place] = NOBODY
+                    segment.live -= 1
                 else:
                     timers_keep(words[0])
                 words += 1
@@ -291,11 +304,12 @@ cdef void crowd_take(Crowd *crowd, size_t count, size_t *words) noexcept nogil:
             crowd.start += 1
         if place == SEGMENT:
             leave_segment(segment)
-    # What the next one meets is a timer.
-    while crowd.live and word_at(crowd, crowd.start) == NOBODY:
-        crowd.start += 1
-        if crowd.start % SEGMENT == 0:
-            leave_segment(crowd.segments[crowd.start // SEGMENT - 1])
+    if crowd.live:
+        # What the next one meets is a timer.
+        position = next_live(crowd, crowd.start, crowd.end)
+        for place in range(crowd.start // SEGMENT, position // SEGMENT):
+            leave_segment(crowd.segments[place])
+        crowd.start = position
     if crowd.start >= SEGMENT and crowd.start // SEGMENT > segments_of(crowd) // 2:
         trim(crowd)
 
@@ -311,13 +325,16 @@ cdef void trim(Crowd *crowd) noexcept nogil:
     crowd.index = NULL
 
 
-cdef size_t crowd_read(Crowd *crowd, size_t count, size_t *words, size_t stride) noexcept nogil:
+cdef size_t crowd_read(Crowd *crowd, size_t count, size_t end, size_t *words, size_t stride) noexcept nogil:
     cdef size_t position = crowd.start
     cdef size_t done = 0
-    while position < crowd.end and done < count:
-        if word_at(crowd, position) != NOBODY:
-            words[done * stride] = word_at(crowd, position)
-            done += 1
+    end = min(end, crowd.end)
+    while done < count:
+        position = next_live(crowd, position, end)
+        if position >= end:
+            break
+        words[done * stride] = word_at(crowd, position)
+        done += 1
         position += 1
     return done
 
@@ -328,6 +345,7 @@ cdef int crowd_remove(Crowd *crowd, size_t position, size_t *word) noexcept nogi
         return -1
     word[0] = segment.words[position % SEGMENT]
     segment.words[position % SEGMENT] = NOBODY
+    segment.live -= 1
     crowd.live -= 1
     if position == crowd.start:
         crowd_take(crowd, 0, NULL)

@@ -20,7 +20,8 @@ from timers.pending cimport ITEMS, TIMES, TOKENS, iterate
 from timers.numbers cimport locate_entry
 from timers.search cimport shift
 from timers.state cimport thaw
-from timers.timerqueue cimport Spot, remove_at_spot, take_back
+from timers.spots cimport Spot, remove_at_spot
+from timers.timerqueue cimport take_back
 from timers.timerset cimport (
     ATTEMPTS, TimerSet, check_kind, copy_into, exchange, fresh_for, give_back_boxes, is_equal, is_keyed, make_boxes,
     make_keyed, must_be_unchanged, note_removal, put_token, release, restless_error, token_of,
@@ -246,6 +247,9 @@ in which they were set. Setting, moving, deleting and asking cost O(1), falling 
         cdef uint64_t version
         cdef list pairs = pairs_of(deadlines)
         pairs += named.items()
+        if len(pairs) < 2:
+            set_all(self, pairs)
+            return
         for _ in range(ATTEMPTS):
             version = self.version
             # A copy shares what it does not change.
@@ -301,7 +305,7 @@ class Items(ItemsView):
     __slots__ = ()
 
     def __iter__(self):
-        cdef TimerSet owner = self._mapping
+        cdef TimerSet owner = <Deadlines?>self._mapping
         with cython.critical_section(owner):
             return iterate(owner, ITEMS)
 
@@ -310,7 +314,7 @@ class Times(ValuesView):
     __slots__ = ()
 
     def __iter__(self):
-        cdef TimerSet owner = self._mapping
+        cdef TimerSet owner = <Deadlines?>self._mapping
         with cython.critical_section(owner):
             return iterate(owner, TIMES)
 

@@ -48,7 +48,6 @@ cdef list take(TimerSet self, uint64_t now, uint8_t kind, size_t most):
         ready = 0 if keyed and self.boxes.keys.shared else count_ready(&self.queue, deadline, most)
         count = ready
         if not ready:
-            due.ripe.searches = True
             if ripen_queue(&self.queue, deadline, most, &due) < 0:
                 raise MemoryError
             count = due.count
@@ -99,7 +98,6 @@ cdef list take_items(TimerSet self, uint64_t now, uint8_t kind, size_t most):
         deadline = among_pending(self, now, kind, "now")
         if not is_due(self, deadline, most):
             return []
-        due.ripe.searches = True
         if ripen_queue(&self.queue, deadline, most, &due) < 0:
             raise MemoryError
         version = self.version

@@ -21,7 +21,7 @@ cdef struct Ripe:
     size_t most         # there may be more; those are left for later
     size_t count
     size_t largest      # of the buckets that are still to be sorted
-    bint searches       # who takes them is likely to search among the others
+    const void *root    # of the tree
 
 # Count the timers due by `now`, at most `ripe.most`, and cascade and sort so far that they can be taken.
 cdef int ripen(Slot *root, uint64_t now, Ripe *ripe) noexcept nogil

@@ -6,7 +6,7 @@ from libc.string cimport memcpy
 from timers.bits cimport PyMem_Free, PyMem_Malloc, prefetch_chunk
 from timers.bucket cimport CHUNK, bucket_count, cut, gather, is_forwarded, is_own, leave_bucket, move, successor
 from timers.cascade cimport put_in_order
-from timers.crowd cimport Crowd, crowd_read, crowd_take, leave_crowd
+from timers.crowd cimport ALL, Crowd, crowd_read, crowd_take, leave_crowd
 from timers.forwarding cimport follow, is_in_common, open_bucket
 from timers.order cimport LANES, are_few, difference_of, rank, sort
 from timers.sharing cimport is_large, own_crowd, own_wheel
@@ -49,7 +49,7 @@ cdef int ripen_slot(Slot *slot, uint64_t now, uint64_t end, uint32_t limit, bint
             return -1
     if is_crowd(slot[0]):
         ripe.count += min(left, as_crowd(slot[0]).live)
-        return own_crowd(slot, ripe.searches)
+        return own_crowd(slot, ripe.root)
     if own_wheel(slot) < 0:
         return -1
     wheel = as_wheel(slot[0])
@@ -63,6 +63,7 @@ cdef int ripen_slot(Slot *slot, uint64_t now, uint64_t end, uint32_t limit, bint
 
 cdef int ripen(Slot *root, uint64_t now, Ripe *ripe) noexcept nogil:
     ripe.count = ripe.largest = 0
+    ripe.root = root
     if not root[0] or not ripe.most:
         return 0
     return ripen_slot(root, now, highest(root[0]), 64, False, ripe)
@@ -288,7 +289,7 @@ cdef int read_slot(Slot *slot, uint32_t limit, bint mixed, size_t *count, Timer 
             digit = next_occupied(wheel, digit + 1)
         return 0
     if is_crowd(slot[0]):
-        all = crowd_read(as_crowd(slot[0]), count[0], &timers[0].word, sizeof(Timer) // sizeof(size_t))
+        all = crowd_read(as_crowd(slot[0]), count[0], ALL, &timers[0].word, sizeof(Timer) // sizeof(size_t))
         for index in range(all):
             timers[0][index].deadline = as_crowd(slot[0]).deadline
         timers[0] += all

@@ -35,12 +35,13 @@ cdef enum:
 
 # Who searches.
 cdef struct Searcher:
+    const void *root        # of the tree
     PyObject ***items       # where the blocks of boxed tokens begin at any moment; NULL: none are boxed
     uint64_t serial         # which boxes these are
     uint64_t *version       # changes when the timers do,
     uint64_t begun          # and was this at the begin
 
 # Let go of an index of other boxes, or without room for all positions, and make one if there is none.
-cdef int renew_index(Crowd *crowd, uint64_t serial) except -1
+cdef int renew_index(Crowd *crowd, uint64_t serial, const void *root) except -1
 # The position of the oldest timer with this very token, or else of the oldest with an equal one.
 cdef int64_t crowd_find(Crowd *crowd, PyObject *token, Searcher *by) except STARVED

@@ -265,18 +265,27 @@ cdef void drop_stale(Crowd *crowd, uint64_t serial) noexcept nogil:
         crowd.index = NULL
 
 
-cdef int renew_index(Crowd *crowd, uint64_t serial) except -1:
+cdef int renew_index(Crowd *crowd, uint64_t serial, const void *root) except -1:
     drop_stale(crowd, serial)
     if crowd.index is NULL:
-        make_index(crowd)
+        make_index(crowd, root)
     crowd.index.serial = serial
+    use_index(crowd.index, root)
     return 0
 
 
-cdef int make_index(Crowd *crowd) except -1:
+cdef inline void use_index(Index *index, const void *root) noexcept nogil:
+    """It is whose search was the last; but who had to make it anew keeps it."""
+    if not index.stays:
+        index.searcher = root
+
+
+cdef int make_index(Crowd *crowd, const void *root) except -1:
     crowd.index = <Index *>PyMem_Calloc(1, sizeof(Index))
     if crowd.index is NULL:
         raise MemoryError
+    crowd.index.searcher = root
+    crowd.index.stays = crowd.robbed
     crowd.index.room = crowd.end + crowd.end // 2
     crowd.index.bits = high_bit(crowd.index.room) + 1
     crowd.index.room = min(crowd.index.room, <size_t>3 << crowd.index.bits >> 2)
@@ -439,10 +448,11 @@ cdef int64_t crowd_find(Crowd *crowd, PyObject *token, Searcher *by) except STAR
             found = glance(crowd, token, by)
             if found >= 0 and crowd.end - crowd.start <= GLANCE:
                 return found
-            make_index(crowd)
+            make_index(crowd, by.root)
             # Who asks with the tokens that it has set goes on so, and who asks with equal ones, too.
             crowd.index.by_identity = found >= 0
         crowd.index.busy = True
+        use_index(crowd.index, by.root)
         return find_by_index(crowd, token, by)
     finally:
         if crowd.index is not NULL:

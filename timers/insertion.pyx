@@ -58,7 +58,7 @@ cdef int insert_slowly(Slot *root, uint32_t limit, uint64_t deadline, size_t wor
             slot[0] = <Slot>coarse + 1
             top = slot
     if is_crowd(slot[0]):
-        return STARVED if own_crowd(slot, True) < 0 or crowd_append(as_crowd(slot[0]), word) < 0 else DONE
+        return STARVED if own_crowd(slot, root) < 0 or crowd_append(as_crowd(slot[0]), word) < 0 else DONE
     newest = as_bucket(slot[0])
     if newest is not NULL and is_forwarded(newest):
         joined = share(slot[0])

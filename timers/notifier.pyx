@@ -12,7 +12,7 @@ from timers.face cimport Face, publish
 from timers.pending cimport PAIRS, iterate
 from timers.search cimport discard, locate, move
 from timers.state cimport thaw
-from timers.timerqueue cimport Spot
+from timers.spots cimport Spot
 from timers.timerset cimport TimerSet, add, add_many, exchange, is_keyed, mix_error
 from timers.times cimport AWARE, FLOAT, INT, Kind, read_time, turn_to_float
 

@@ -10,7 +10,7 @@ Numbers have 32 bits. Where they have gone round while a timer was pending, all 
 """
 
 from timers.keys cimport Entry
-from timers.timerqueue cimport Spot
+from timers.spots cimport Spot
 from timers.timerset cimport TimerSet
 
 # Find the timer of a key's entry; False if there is none.

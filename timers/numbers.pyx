@@ -8,7 +8,7 @@ from timers.crowd cimport SEGMENT, Crowd, Index, Segment, word_at
 from timers.index cimport NOWHERE, renew_index
 from timers.keys cimport Keys, entry_at, fold, place_of
 from timers.search cimport go_to, go_to_word, serial_of
-from timers.timerqueue cimport crowd_at
+from timers.spots cimport crowd_at
 from timers.timerset cimport hash_of
 from timers.tokens cimport NOBODY
 
@@ -100,7 +100,7 @@ cdef int number_segments(TimerSet self, Crowd *crowd) except -1:
     """Look up what is not known yet of the first numbers."""
     cdef Index *index
     cdef size_t wanted = (crowd.end - 1) // SEGMENT + 1
-    renew_index(crowd, serial_of(self))
+    renew_index(crowd, serial_of(self), &self.queue.root)
     index = crowd.index
     if index.numbers is NULL:
         index.numbers = <uint32_t *>PyMem_Malloc((index.room // SEGMENT + 1) * sizeof(uint32_t))

@@ -4,7 +4,8 @@ cimport cython
 from cpython.datetime cimport import_datetime
 from libc.stdint cimport uint32_t, uint64_t
 
-from timers.timerqueue cimport Due, copy_queue, peek, ripen_queue, take_due
+from timers.spots cimport peek
+from timers.timerqueue cimport Due, copy_queue, ripen_queue, take_due
 from timers.timerset cimport TimerSet, token_of
 from timers.times cimport write_time
 from timers.tokens cimport timers_drop
@@ -98,7 +99,6 @@ cdef bint take_slice(Pending self, TimerSet owner) except -1:
         return True
     if not self.rest.queue.count:
         return False
-    due.ripe.searches = False
     if ripen_queue(&self.rest.queue, <uint64_t>-1, SLICE, &due) < 0:
         raise MemoryError
     let_go(self)
@@ -120,7 +120,6 @@ cdef int begin_rest(Pending self, TimerSet owner) except -1:
     if copy_queue(&owner.queue, &(<TimerSet>rest).queue) < 0:
         raise MemoryError
     if self.count:
-        due.ripe.searches = False
         if (ripen_queue(&(<TimerSet>rest).queue, <uint64_t>-1, self.count, &due) < 0
                 or take_due(&(<TimerSet>rest).queue, &due, words, NULL) < 0):
             raise MemoryError

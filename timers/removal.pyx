@@ -4,7 +4,7 @@ from libc.stdint cimport uint32_t
 
 from timers.bits cimport PyMem_Free, PyMem_Realloc
 from timers.bucket cimport Chunk, Timer, bucket_count, chunk_size, cut, new_chunk
-from timers.crowd cimport Crowd, crowd_read, crowd_remove, crowd_withdraw, leave_crowd
+from timers.crowd cimport ALL, Crowd, crowd_read, crowd_remove, crowd_withdraw, leave_crowd
 from timers.expiry cimport read
 from timers.forwarding cimport open_bucket
 from timers.sharing cimport free, is_large, is_lone, one_chunk, own_crowd, own_wheel
@@ -15,14 +15,14 @@ from timers.wheel cimport (
 )
 
 
-cdef int prepare(Slot *slot, uint32_t limit, bint mixed) noexcept nogil:
+cdef int prepare(Slot *slot, uint32_t limit, bint mixed, const void *root) noexcept nogil:
     """Bring a slot into a form in which one timer can be removed."""
     if is_bucket(slot[0]):
         if not is_large(slot[0]):
             return one_chunk(slot)
         if open_bucket(slot, limit, mixed) < 0:
             return -1
-    return own_wheel(slot) if is_wheel(slot[0]) else own_crowd(slot, True)
+    return own_wheel(slot) if is_wheel(slot[0]) else own_crowd(slot, root)
 
 
 cdef int seek(Slot *root, uint64_t deadline, bint to_write, Place *place) noexcept nogil:
@@ -36,7 +36,7 @@ cdef int seek(Slot *root, uint64_t deadline, bint to_write, Place *place) noexce
     while slot[0]:
         if not to_write:
             place.own = place.own and is_lone(slot[0])
-        elif prepare(slot, limit, mixed) < 0:
+        elif prepare(slot, limit, mixed, root) < 0:
             return STARVED
         place.path[place.depth] = slot
         place.depth += 1
@@ -114,7 +114,7 @@ cdef void thin_out(Slot *slot) noexcept nogil:
         return
     chunk.count = <unsigned char>crowd.live
     chunk.ordered = True
-    crowd_read(crowd, crowd.live, &chunk.timers[0].word, sizeof(Timer) // sizeof(size_t))
+    crowd_read(crowd, crowd.live, ALL, &chunk.timers[0].word, sizeof(Timer) // sizeof(size_t))
     for index in range(chunk.count):
         chunk.timers[index].deadline = crowd.deadline
         timers_keep(chunk.timers[index].word)

@@ -8,7 +8,7 @@ them within the tree: a search goes on where it was, or begins again.
 
 from libc.stdint cimport uint8_t, uint64_t
 
-from timers.timerqueue cimport Spot
+from timers.spots cimport Spot
 from timers.timerset cimport TimerSet
 
 # Find the oldest timer at `at` with this very token, or else the oldest with an equal one.

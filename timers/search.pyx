@@ -7,9 +7,8 @@ from timers.bits cimport FREE_THREADED, prefetch
 from timers.boxes cimport PyListObject, must_be_whole, peek_in_box
 from timers.crowd cimport Crowd, is_index_of
 from timers.index cimport ASK, Searcher, crowd_find
-from timers.timerqueue cimport (
-    crowd_at, find_spot, is_crowded, next_at_spot, put, remove_at_spot, take_back,
-)
+from timers.spots cimport crowd_at, find_spot, is_crowded, next_at_spot, remove_at_spot
+from timers.timerqueue cimport put, take_back
 from timers.timerset cimport (
     ATTEMPTS, among_pending, give_back_boxes, is_equal, note_removal, release, restless_error, token_of,
 )
@@ -31,6 +30,7 @@ cdef bint locate(TimerSet self, uint64_t at, uint8_t kind, object token, Spot *s
         if not go_to(self, deadline, spot):
             return False
         if is_crowded(spot):
+            by.root = &self.queue.root
             by.items = NULL
             if self.boxes is not None:
                 by.items = &(<PyListObject *>self.boxes.blocks).ob_item
@@ -55,17 +55,8 @@ cdef bint locate(TimerSet self, uint64_t at, uint8_t kind, object token, Spot *s
 
 cdef bint go_to(TimerSet self, uint64_t deadline, Spot *spot) except -1:
     cdef int found = find_spot(&self.queue, deadline, False, spot)
-    cdef Crowd *crowd
-    cdef bint foreign
     if found and is_crowded(spot) and not is_ours(self, crowd_at(spot), spot.place.own):
-        crowd = crowd_at(spot)
-        # Of no use here, the index stays with those who made it.
-        foreign = not FREE_THREADED and crowd is not NULL and crowd.index is not NULL and not crowd.index.busy
-        if foreign:
-            crowd.index.busy = True
         found = find_spot(&self.queue, deadline, True, spot)
-        if foreign:
-            crowd.index.busy = False
     if found < 0:
         raise MemoryError
     return found

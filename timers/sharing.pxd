@@ -41,16 +41,15 @@ cdef inline int own_wheel(Slot *slot) noexcept nogil:
     return 0
 
 
-cdef inline int own_crowd(Slot *slot, bint searches) noexcept nogil:
-    """`searches`: who writes is likely to search, and gets the index, too."""
+cdef inline int own_crowd(Slot *slot, const void *owner) noexcept nogil:
+    """`owner`: the root of the tree, by which an index tells whether who writes searched last, and so takes it along."""
     cdef Crowd *twin
     if owners_of(&as_crowd(slot[0]).owners) == 1:
         return 0
     twin = copy_crowd(as_crowd(slot[0]))
     if twin is NULL:
         return -1
-    if searches:
-        pass_index(as_crowd(slot[0]), twin)
+    pass_index(as_crowd(slot[0]), twin, owner)
     leave_crowd(as_crowd(slot[0]))
     slot[0] = <Slot>twin + 2
     return 0

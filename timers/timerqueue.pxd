@@ -19,11 +19,9 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 from timers.bits cimport PyMem_Free
 from timers.bucket cimport Chunk, Timer, cut, insert_ordered
-from timers.crowd cimport Crowd
 from timers.expiry cimport Ripe
 from timers.insertion cimport insert_quickly
 from timers.overflow cimport Heap
-from timers.removal cimport Place
 from timers.wheel cimport Slot
 
 cdef struct Queue:
@@ -34,6 +32,7 @@ cdef struct Queue:
     uint64_t next
     uint32_t moves
     uint8_t kind        # of time: the caller's affair
+    uint8_t was_copied  # while the root was a large bucket
 
 cdef extern from *:
     """
@@ -57,27 +56,14 @@ cdef struct Due:
 cdef int ripen_queue(Queue *queue, uint64_t now, size_t most, Due *due) noexcept nogil
 # Take them, in order: their words, and their deadlines unless that is NULL.
 cdef int take_due(Queue *queue, Due *due, size_t *words, uint64_t *deadlines) noexcept nogil
-# Copy the first timers in order, at most `most`, and take references to their words; 0 if that would not be quick.
-cdef uint32_t peek(Queue *queue, uint32_t most, size_t *words, uint64_t *deadlines) noexcept nogil
 # Copy the first `count` timers in order: all, or ripened ones. The references stay where they are.
 cdef int read_queue(Queue *queue, size_t count, Timer *timers) noexcept nogil
 
-# The spot of a deadline: in the heap, or the wheel.
-cdef struct Spot:
-    bint in_heap
-    Place place
-    uint64_t deadline
-
-# False if there is none. `to_write`: whatever its size, bring it into a form that is quickly searched, and from which
-# can be removed.
-cdef int find_spot(Queue *queue, uint64_t deadline, bint to_write, Spot *spot) noexcept nogil
-# Whether a spot has more than are looked through one by one; and its crowd, if it is one.
-cdef bint is_crowded(Spot *spot) noexcept nogil
-cdef Crowd *crowd_at(Spot *spot) noexcept nogil
-# Position and word of the first timer from `position` on; False if there is no further one.
-cdef bint next_at_spot(Queue *queue, Spot *spot, size_t *position, size_t *word) noexcept nogil
-# Remove the one at `spot.place.position`.
-cdef int remove_at_spot(Queue *queue, Spot *spot, size_t *word) noexcept nogil
+# For spots.pxd: make a wheel of a bucket that is the root; whether the wheel reaches a deadline; after a removal, find
+# what comes next, and give back what is too large.
+cdef int cascade_root(Queue *queue) noexcept nogil
+cdef bint reaches(Slot root, uint64_t deadline) noexcept nogil
+cdef void settle(Queue *queue) noexcept nogil
 
 cdef void clear_queue(Queue *queue) noexcept nogil
 # Give the empty `twin` what `queue` has; both share it.
@@ -96,6 +82,7 @@ cdef inline void init_queue(Queue *queue) noexcept nogil:
     queue.next = NEVER
     queue.moves = 0
     queue.kind = 0
+    queue.was_copied = False
 
 
 cdef inline int put(Queue *queue, uint64_t deadline, size_t word) noexcept nogil:

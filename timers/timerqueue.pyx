@@ -5,16 +5,15 @@ from libc.string cimport memcpy, memset
 from timers.bits cimport high_bit
 from timers.bucket cimport CHUNK, FEWEST, append, bucket_count, is_own, new_chunk
 from timers.cascade cimport allot, bits_for, split_root
-from timers.crowd cimport SEGMENT, crowd_read
 from timers.expiry cimport BATCH, earliest, highest, read, ripen, take
 from timers.insertion cimport FLOOD, crown, insert_in_crowd, insert_slowly, uncrown
 from timers.invariants cimport check, soonest_of
 from timers.overflow cimport LIMIT, check_heap, copy_heap, free_heap, heap_size, pop, push, reserve, sort_heap
-from timers.removal cimport MOST_FEW, remove, seek, too_few, withdraw
+from timers.removal cimport MOST_FEW, too_few, withdraw
 from timers.sharing cimport free, memory, share
-from timers.tokens cimport NOBODY, timers_keep
+from timers.tokens cimport timers_keep
 from timers.wheel cimport (
-    BEYOND, DONE, STARVED, as_bucket, as_crowd, as_wheel, digit_for, end_of, is_bucket, is_crowd, is_wheel,
+    BEYOND, DONE, STARVED, as_bucket, as_wheel, digit_for, end_of, is_bucket, is_wheel,
 )
 
 cdef enum:
@@ -283,30 +282,6 @@ cdef int take_due(Queue *queue, Due *due, size_t *words, uint64_t *deadlines) no
     return 0
 
 
-cdef uint32_t peek(Queue *queue, uint32_t most, size_t *words, uint64_t *deadlines) noexcept nogil:
-    cdef uint32_t index
-    cdef Spot spot
-    if queue.count and queue.ready is NULL:
-        settle(queue)
-    if queue.ready is not NULL:
-        most = min(most, <uint32_t>queue.ready.count)
-        for index in range(most):
-            words[index] = queue.ready.timers[index].word
-            deadlines[index] = queue.ready.timers[index].deadline
-    elif not queue.count or find_spot(queue, queue.next, False, &spot) <= 0:
-        return 0
-    elif crowd_at(&spot) is NULL and (not is_crowded(&spot) or find_spot(queue, queue.next, True, &spot) <= 0
-                                      or crowd_at(&spot) is NULL):
-        return 0
-    else:
-        most = <uint32_t>crowd_read(crowd_at(&spot), most, words, 1)
-        for index in range(most):
-            deadlines[index] = queue.next
-    for index in range(most):
-        timers_keep(words[index])
-    return most
-
-
 cdef int read_queue(Queue *queue, size_t count, Timer *timers) noexcept nogil:
     cdef Heap *heap = queue.heap
     cdef uint32_t index = 0
@@ -328,115 +303,6 @@ cdef int read_queue(Queue *queue, size_t count, Timer *timers) noexcept nogil:
     return 0
 
 
-# ---- one of many
-
-cdef int find_spot(Queue *queue, uint64_t deadline, bint to_write, Spot *spot) noexcept nogil:
-    cdef uint32_t index
-    spot.deadline = deadline
-    spot.in_heap = False
-    if queue.heap is not NULL and not reaches(queue.root, deadline):
-        # Equals then stand together, in order.
-        sort_heap(queue.heap)
-        for index in range(queue.heap.count):
-            if queue.heap.entries[index].timer.deadline == deadline:
-                spot.in_heap = True
-        return spot.in_heap
-    if to_write:
-        queue.moves += 1
-        queue.ready = NULL
-        if (is_bucket(queue.root) and bucket_count(as_bucket(queue.root)) > CHUNK
-                and cascade_root(queue) < 0):
-            return -1
-        if queue.heap is not NULL and not reaches(queue.root, deadline):
-            return find_spot(queue, deadline, to_write, spot)
-    return seek(&queue.root, deadline, to_write, &spot.place)
-
-
-cdef Slot slot_of(Spot *spot) noexcept nogil:
-    return spot.place.path[spot.place.depth - 1][0]
-
-
-cdef bint is_crowded(Spot *spot) noexcept nogil:
-    return not spot.in_heap and (is_crowd(slot_of(spot)) or bucket_count(as_bucket(slot_of(spot))) > CHUNK)
-
-
-cdef Crowd *crowd_at(Spot *spot) noexcept nogil:
-    if spot.in_heap or not is_crowd(slot_of(spot)):
-        return NULL
-    return as_crowd(slot_of(spot))
-
-
-cdef bint next_at_spot(Queue *queue, Spot *spot, size_t *position, size_t *word) noexcept nogil:
-    cdef Slot slot
-    cdef Chunk *chunk
-    cdef size_t place = position[0]
-    if spot.in_heap:
-        while place < queue.heap.count:
-            if queue.heap.entries[place].timer.deadline == spot.deadline:
-                position[0] = place
-                word[0] = queue.heap.entries[place].timer.word
-                return True
-            place += 1
-        return False
-    slot = slot_of(spot)
-    if is_crowd(slot):
-        place = max(place, as_crowd(slot).start)
-        while place < as_crowd(slot).end:
-            word[0] = as_crowd(slot).segments[place // SEGMENT].words[place % SEGMENT]
-            position[0] = place
-            if word[0] != NOBODY:
-                return True
-            place += 1
-        return False
-    chunk = as_bucket(slot)
-    # As most are: one chunk.
-    while chunk.older is NULL and place < chunk.count:
-        if chunk.timers[place].deadline == spot.deadline:
-            position[0] = place
-            word[0] = chunk.timers[place].word
-            return True
-        place += 1
-    while place < bucket_count(as_bucket(slot)):
-        chunk = as_bucket(slot)
-        while chunk.before > place:
-            chunk = chunk.older
-        if chunk.timers[place - chunk.before].deadline == spot.deadline:
-            position[0] = place
-            word[0] = chunk.timers[place - chunk.before].word
-            return True
-        place += 1
-    return False
-
-
-cdef int remove_at_spot(Queue *queue, Spot *spot, size_t *word) noexcept nogil:
-    cdef size_t position = spot.place.position
-    cdef Crowd *crowd
-    if spot.in_heap:
-        word[0] = pop(queue.heap, <uint32_t>position).word
-    else:
-        if not spot.place.own:
-            crowd = crowd_at(spot)
-            if crowd is not NULL:
-                position -= crowd.start
-            if find_spot(queue, spot.deadline, True, spot) < 0:
-                return -1
-            # A copy of a crowd begins with what is left.
-            if crowd is not NULL:
-                position += crowd_at(spot).start
-            spot.place.position = position
-        if remove(&spot.place, word) < 0:
-            return -1
-    queue.count -= 1
-    if (queue.count > too_few(queue.root) and spot.deadline > queue.next and queue.root
-            and (queue.heap is NULL or queue.heap.count)):
-        # What comes next is still the same.
-        queue.moves += 1
-        queue.ready = NULL
-    else:
-        settle(queue)
-    return 0
-
-
 # ---- the whole
 
 cdef void clear_queue(Queue *queue) noexcept nogil:
@@ -449,6 +315,11 @@ cdef void clear_queue(Queue *queue) noexcept nogil:
 
 cdef int copy_queue(Queue *queue, Queue *twin) noexcept nogil:
     cdef Heap *heap = NULL
+    if is_bucket(queue.root) and bucket_count(as_bucket(queue.root)) > CHUNK:
+        # Each copy would have to cascade for itself, and so may the first; before the second, it is done for all.
+        if queue.was_copied:
+            cascade_root(queue)
+        queue.was_copied = True
     if queue.heap is not NULL:
         heap = copy_heap(queue.heap)
         if heap is NULL:

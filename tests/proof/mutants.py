@@ -41,7 +41,9 @@ FILES = (
     "timers/invariants.pyx",
     "timers/timerqueue.pxd",
     "timers/timerqueue.pyx",
+    "timers/spots.pyx",
     "timers/times.pxd",
+    "timers/times.pyx",
 )
 PATIENCE = 100
 # A change of a .pxd compiles most rooms.
