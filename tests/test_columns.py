@@ -332,6 +332,17 @@ def test_pandas_numbers(values: list[Any]) -> None:
     refused(pandas.Series([0.5, None, 1.5]), ValueError, r"ats\[1\] is NaN", held=())
 
 
+@pytest.mark.parametrize("kind", ["Int64", "Float64", "boolean", "string"])
+def test_tokens_of_pandas_that_are_missing(kind: str) -> None:
+    pandas = pytest.importorskip("pandas")
+    examples: dict[str, Any] = {"Int64": 1, "Float64": 0.5, "boolean": True, "string": "a"}
+    values = [examples[kind], None]
+    for tokens in (pandas.Series(values, dtype=kind), pandas.Index(values, dtype=kind)):
+        n: MultiNotifier[Any, float] = MultiNotifier()
+        n.notify_many([1.0, 2.0], tokens)
+        assert n.due(2.0) == values
+
+
 @pytest.mark.parametrize("values", [[3, -1, 2], [0.5, -1.5, math.inf]], ids=["integers", "floats"])
 def test_arrow_numbers(values: list[Any]) -> None:
     pyarrow = pytest.importorskip("pyarrow")

@@ -482,3 +482,28 @@ def test_examples() -> None:
 
     assert doctest.testmod(sys.modules["timers.deadlines"], extraglobs={"Deadlines": Deadlines}).failed == 0
     assert look is not None
+
+
+@pytest.mark.parametrize("make", [str, Named])
+def test_an_update_of_none_or_one_changes_that_alone(make: Callable[[int], Any]) -> None:
+    d: Any = Deadlines((make(number), float(number)) for number in range(100))
+    expected = list(d.items())
+    shown = iter(d.items())
+    assert next(shown) == expected[0]
+    d.update({})
+    assert list(shown) == expected[1:]
+    before = sys.getsizeof(d)
+    d.update([(expected[7][0], 200.0)])
+    assert list(d.items()) == [*expected[:7], *expected[8:], (expected[7][0], 200.0)]
+    assert sys.getsizeof(d) < before + 3000
+    with pytest.raises(TypeError):
+        d.update([(expected[8][0], "late")])
+    d._check()
+
+
+def test_a_view_of_nothing() -> None:
+    d: Any = Deadlines()
+    for view in (d.items(), d.values()):
+        kind: Any = type(view)
+        with pytest.raises(TypeError):
+            iter(kind(None))

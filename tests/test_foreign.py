@@ -72,11 +72,11 @@ def test_the_collector_finds_the_owner() -> None:
 
 
 def test_a_notifier_that_never_rests() -> None:
-    """Foreign code that changes it at every attempt: RuntimeError, and nothing lost."""
+    """Foreign code that adds to what is searched at every attempt: RuntimeError, and nothing lost."""
 
     class Restless:
         def __eq__(self, other: object) -> bool:
-            n.notify_at(later(9), "more")
+            n.notify_at(NOON, object())
             return False
 
         __hash__ = None  # type: ignore[assignment]
@@ -86,7 +86,45 @@ def test_a_notifier_that_never_rests() -> None:
     for call in calls:
         with pytest.raises(RuntimeError, match="again and again"):
             call()
-    assert n.due(NOON) == ["a", "b"]
+    assert n.due(NOON, limit=2) == ["a", "b"]
+
+
+@pytest.mark.parametrize("count", [3, 30, 300])
+def test_a_search_beside_who_sets_timers(count: int) -> None:
+    """As other threads do: it comes to an end, and asks no token again and again."""
+
+    class Slow:
+        def __init__(self, value: int) -> None:
+            self.value = value
+
+        def __eq__(self, other: object) -> bool:
+            asked.append(self.value)
+            n.notify_at(later(len(asked)), "other")
+            if len(asked) == 2 and first:
+                # Who was asked goes, with the last reference to it.
+                n.cancel(NOON, first.pop())
+            return isinstance(other, Slow) and self.value == other.value
+
+        __hash__ = None  # type: ignore[assignment]
+
+        def __del__(self) -> None:
+            n.notify_at(later(1), "gone")
+
+    asked: list[int] = []
+    n: MultiNotifier[Any] = MultiNotifier()
+    first = [Slow(0)]
+    n.notify_at(NOON, first[0])
+    n.notify_many([NOON] * count, [Slow(number) for number in range(1, count + 1)])
+    assert (NOON, Slow(-1)) not in n and len(asked) <= 2 * count
+    for value in (count, 1):
+        asked.clear()
+        assert n.cancel(NOON, Slow(value)) and len(asked) <= 2 * count
+        n._check()
+    assert [token.value for token in n.due(NOON)] == list(range(2, count))
+
+
+def test_lists_are_read_before_what_they_hold_is_asked() -> None:
+    n: MultiNotifier[Any] = MultiNotifier([(NOON, 0)])
 
     class Shrinking(datetime):
         @property
@@ -94,7 +132,6 @@ def test_a_notifier_that_never_rests() -> None:
             ats.clear()
             return 2026
 
-    # Lists are read before anything of what they hold is asked.
     ats: list[Any] = [Shrinking(2026, 1, 1, tzinfo=UTC), NOON]
     count = len(n)
     n.notify_many(ats, [1, 2])

@@ -49,6 +49,7 @@ cdef class Boxes:
     cdef size_t used        # boxes in use,
     cdef size_t loose       # and how many of them hold a loose token
     cdef uint64_t serial    # no two have the same, and none has 0
+    cdef size_t budget      # so many rows may be passed over to find out whether the last are free
     cdef bint keyed         # the tokens are keys
     cdef Keys keys
     cdef uint64_t *hashes   # of keys; the first is that of the first box of the second block
@@ -67,6 +68,8 @@ cdef Boxes copy_boxes(Boxes boxes)
 # Whether nothing is in use, of more than one is likely to need soon; then they may be given back.
 cdef bint are_spent(Boxes boxes) noexcept
 cdef void empty_boxes(Boxes boxes) noexcept
+# After a token was taken: give back the blocks behind the last that is in use, if these are most. Amortised O(1).
+cdef void trim_boxes(Boxes boxes) noexcept
 cdef size_t boxes_memory(Boxes boxes) except 0
 cdef int check_boxes(Boxes boxes) except -1
 

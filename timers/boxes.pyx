@@ -34,6 +34,8 @@ cdef extern from *:
 cdef enum:
     # How often foreign code may change boxes while they are copied.
     ATTEMPTS = 100
+    # Rows that are passed over for a token taken.
+    PACE = 8
 
 cdef uint64_t FULL = <uint64_t>-1
 
@@ -215,6 +217,7 @@ cdef PyObject *take_from_box(Boxes boxes, size_t box) noexcept:
     row.used &= ~(<uint64_t>1 << place)
     row.loose &= ~(<uint64_t>1 << place)
     boxes.used -= 1
+    boxes.budget += PACE
     boxes.ready += row.own
     if row.own and <Py_ssize_t>number < PyList_GET_SIZE(boxes.blocks):
         # Moved, and not looked at: it may be far away.
@@ -317,14 +320,46 @@ cdef bint are_spent(Boxes boxes) noexcept:
 
 
 cdef void empty_boxes(Boxes boxes) noexcept:
+    cut_boxes(boxes, 1)
+
+
+cdef void trim_boxes(Boxes boxes) noexcept:
     cdef uint32_t count = boxes.count
-    boxes.count = 1
+    # By the halves, and down to the last.
+    if boxes.used & (boxes.used - 1) or boxes.budget < count:
+        return
+    boxes.budget -= count
+    while count > 1 and not boxes.rows[count - 1].used:
+        count -= 1
+    if count <= boxes.count // 2 and PyList_GET_SIZE(boxes.blocks) == boxes.count:
+        cut_boxes(boxes, count)
+        narrow(boxes)
+
+
+cdef void cut_boxes(Boxes boxes, uint32_t count) noexcept:
+    """Let go of the blocks from a number on, of which nothing is in use, if memory allows."""
+    cdef uint32_t before = boxes.count
+    boxes.count = count
     sort_rows(boxes)
-    # What the blocks still held may let in foreign code, which finds no box.
-    if PyList_SetSlice(boxes.blocks, 1, PyList_GET_SIZE(boxes.blocks), NULL) < 0:
+    # What the blocks still held may let in foreign code, which finds no box of theirs.
+    if PyList_SetSlice(boxes.blocks, count, PyList_GET_SIZE(boxes.blocks), NULL) < 0:
         PyErr_Clear()
-        boxes.count = count
+        boxes.count = before
         sort_rows(boxes)
+
+
+cdef void narrow(Boxes boxes) noexcept:
+    """Give back the room for rows that are no more, if memory allows."""
+    cdef Row *rows = <Row *>PyMem_Realloc(boxes.rows, boxes.count * sizeof(Row))
+    cdef uint64_t *hashes
+    if rows is NULL:
+        return
+    boxes.rows = rows
+    boxes.room = boxes.count
+    if boxes.keyed and boxes.count > 1:
+        hashes = <uint64_t *>PyMem_Realloc(boxes.hashes, (boxes.count - 1) * BLOCK * sizeof(uint64_t))
+        if hashes is not NULL:
+            boxes.hashes = hashes
 
 
 cdef size_t boxes_memory(Boxes boxes) except 0:

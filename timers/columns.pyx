@@ -276,6 +276,9 @@ cdef list read_tokens(object tokens):
             if to_arrow is None or "pyarrow" not in sys.modules:
                 return own_list(tokens.to_numpy(object, na_value=None).tolist())
             exported = export(to_arrow(), "tokens")
+        elif getattr(dtype, "na_value", None) is getattr(sys.modules["pandas"], "NA", 0):
+            # Of numbers and bools that may be missing.
+            return own_list(tokens.to_numpy(object, na_value=None).tolist())
         else:
             return own_list(tokens.tolist())
     else:

@@ -1,7 +1,7 @@
 """`Deadlines`: one timer a key. The tree holds the keys as tokens; a table (keys.pxd) tells which deadline each has."""
 
 cimport cython
-from cpython.bytes cimport PyBytes_AS_STRING
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from cpython.datetime cimport import_datetime
 from cpython.object cimport PyObject_Hash
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
@@ -83,7 +83,8 @@ in which they were set. Setting, moving, deleting and asking cost O(1), falling 
         if type(deadlines) is tuple and not deadlines and not self.queue.count:
             return
         cdef TimerSet fresh = fresh_for(self)
-        set_all(fresh, pairs_of(deadlines))
+        pairs = pairs_of(deadlines)
+        set_all(fresh, pairs, hashes_of(pairs))
         with cython.critical_section(self):
             exchange(self, fresh)
 
@@ -248,14 +249,16 @@ in which they were set. Setting, moving, deleting and asking cost O(1), falling 
         cdef list pairs = pairs_of(deadlines)
         pairs += named.items()
         if len(pairs) < 2:
-            set_all(self, pairs)
+            set_all(self, pairs, hashes_of(pairs))
             return
+        # Once: where that takes long, other threads change the timers meanwhile.
+        hashes = hashes_of(pairs)
         for _ in range(ATTEMPTS):
             version = self.version
             # A copy shares what it does not change.
             fresh = TimerSet.__new__(TimerSet)
             copy_into(self, fresh)
-            set_all(fresh, pairs)
+            set_all(fresh, pairs, hashes)
             if self.version == version:
                 exchange(self, fresh)
                 return
@@ -480,12 +483,22 @@ cdef list pairs_of(deadlines):
     return pairs
 
 
-cdef int set_all(TimerSet self, list pairs) except -1:
+cdef bytes hashes_of(list pairs):
+    cdef bytes hashes = PyBytes_FromStringAndSize(NULL, len(pairs) * sizeof(Py_hash_t))
+    cdef Py_ssize_t index
+    for index in range(len(pairs)):
+        (<Py_hash_t *>PyBytes_AS_STRING(hashes))[index] = PyObject_Hash((<tuple>pairs[index])[0])
+    return hashes
+
+
+cdef int set_all(TimerSet self, list pairs, bytes hashes) except -1:
     cdef uint8_t kind = 0
     cdef uint64_t deadline
-    for key, at in pairs:
+    cdef Py_ssize_t index
+    for index in range(len(pairs)):
+        key, at = <tuple>pairs[index]
         deadline = read_time(at, "at", True, &kind)
-        set_key(self, key, <uint64_t>PyObject_Hash(key), &deadline, kind, "at", False)
+        set_key(self, key, <uint64_t>(<Py_hash_t *>PyBytes_AS_STRING(hashes))[index], &deadline, kind, "at", False)
     return 0
 
 

@@ -15,42 +15,83 @@ from timers.timerset cimport (
 from timers.tokens cimport box_of, is_boxed, timers_drop, timers_keep
 
 
+cdef enum:
+    # How many timers may be passed over by a search that foreign code interrupts, though it gets on.
+    STEPS = 1_000_000
+    # What a search answers that was interrupted: nothing yet, or that the last token that it asked is equal.
+    CHANGED = -1
+    FOUND_AND_CHANGED = -2
+
+
 cdef bint locate(TimerSet self, uint64_t at, uint8_t kind, object token, Spot *spot) except -1:
-    cdef uint64_t deadline
-    cdef uint32_t moves
+    # What was asked since the first interruption, in order: no token is asked twice, or who has much to ask would never
+    # come to an end beside a thread that sets timers.
+    cdef list asked = None
+    cdef Py_ssize_t known = 0
+    cdef size_t steps = 0
+    cdef int attempts = 0
     cdef int found
+    while attempts < ATTEMPTS and steps < STEPS + ATTEMPTS * self.queue.count:
+        attempts += 1
+        if not go_to_time(self, at, kind, spot):
+            return False
+        found = look_for(self, spot, token, asked, &steps)
+        if found == 0 or found > 0 and asked is None:
+            return found
+        if found == CHANGED:
+            if asked is None:
+                asked = []
+            elif len(asked) > known:
+                known, attempts = len(asked), 0
+            continue
+        match = at_spot(self, spot) if found > 0 else asked[len(asked) - 1]
+        # To let go may run foreign code. What follows does not, as the tree has the match, too.
+        asked = None
+        if go_to_time(self, at, kind, spot) and is_there(self, spot, match):
+            return True
+        match = None
+        known = 0
+    raise restless_error()
+
+
+cdef bint go_to_time(TimerSet self, uint64_t at, uint8_t kind, Spot *spot) except -1:
+    cdef uint64_t deadline
+    if self.boxes is not None:
+        must_be_whole(self.boxes)
+    deadline = among_pending(self, at, kind, "at")
+    return self.queue.count and deadline >= self.queue.next and go_to(self, deadline, spot)
+
+
+cdef int look_for(TimerSet self, Spot *spot, object token, list asked, size_t *steps) except -3:
+    """Find the oldest timer with this very token, or else with an equal one, of which answers `ask`."""
+    cdef uint32_t moves
     cdef int64_t position
     cdef Searcher by
-    for _ in range(ATTEMPTS):
+    if is_crowded(spot):
+        by.root = &self.queue.root
+        by.items = NULL
         if self.boxes is not None:
-            must_be_whole(self.boxes)
-        deadline = among_pending(self, at, kind, "at")
-        if not self.queue.count or deadline < self.queue.next:
-            return False
-        if not go_to(self, deadline, spot):
-            return False
-        if is_crowded(spot):
-            by.root = &self.queue.root
-            by.items = NULL
-            if self.boxes is not None:
-                by.items = &(<PyListObject *>self.boxes.blocks).ob_item
-            by.serial = serial_of(self)
-            by.version, by.begun = &self.version, self.version
-            # The crowd has one owner more for a while.
-            self.queue.moves += 1
-            moves = self.queue.moves
-            position = crowd_find(crowd_at(spot), <PyObject *>token, &by)
-            if self.version != by.begun or self.queue.moves != moves:
-                continue
-            if position != ASK:
-                spot.place.position = <size_t>position
-                return position >= 0
-        elif is_there(self, spot, token):
-            return True
-        found = ask(self, spot, token)
-        if found >= 0:
-            return found
-    raise restless_error()
+            by.items = &(<PyListObject *>self.boxes.blocks).ob_item
+        by.serial = serial_of(self)
+        by.version, by.begun = &self.version, self.version
+        # The crowd has one owner more for a while.
+        self.queue.moves += 1
+        moves = self.queue.moves
+        position = crowd_find(crowd_at(spot), <PyObject *>token, &by)
+        if self.version != by.begun or self.queue.moves != moves:
+            return CHANGED
+        if position != ASK:
+            spot.place.position = <size_t>position
+            return position >= 0
+    elif is_there(self, spot, token):
+        return True
+    return ask(self, spot, token, asked, steps)
+
+
+cdef object at_spot(TimerSet self, Spot *spot):
+    cdef size_t word
+    next_at_spot(&self.queue, spot, &spot.place.position, &word)
+    return token_of(self, word)
 
 
 cdef bint go_to(TimerSet self, uint64_t deadline, Spot *spot) except -1:
@@ -100,29 +141,56 @@ cdef size_t nth_at_spot(TimerSet self, Spot *spot, size_t number) noexcept:
     return position
 
 
-cdef int ask(TimerSet self, Spot *spot, object token) except -2:
-    """Find the oldest timer with an equal token; -1 where the timers changed meanwhile."""
+cdef int ask(TimerSet self, Spot *spot, object token, list asked, size_t *steps) except -3:
+    """Find the oldest timer with an equal token; CHANGED where the timers changed meanwhile, or FOUND_AND_CHANGED."""
     cdef uint64_t version = self.version
     cdef uint32_t moves = self.queue.moves
     cdef size_t position = 0
-    cdef size_t asked = 0
+    cdef size_t passed = 0
+    cdef Py_ssize_t known = 0
     cdef size_t word
     cdef bint same
     while next_at_spot(&self.queue, spot, &position, &word):
-        same = is_equal(self, word, token)
+        steps[0] += 1
+        if asked is None:
+            same = is_equal(self, word, token)
+        elif was_asked(self, word, asked, &known):
+            same = False
+        else:
+            same = ask_once(self, word, token, asked)
+            known = len(asked)
         if self.version != version:
-            return -1
+            return FOUND_AND_CHANGED if same and asked is not None else CHANGED
         if self.queue.moves != moves:
             # The same timers in the same order, but elsewhere, or shared.
             go_to(self, spot.deadline, spot)
             moves = self.queue.moves
-            position = nth_at_spot(self, spot, asked)
-        asked += 1
+            position = nth_at_spot(self, spot, passed)
+        passed += 1
         if same:
             spot.place.position = position
             return True
         position += 1
     return False
+
+
+cdef bint was_asked(TimerSet self, size_t word, list asked, Py_ssize_t *known) noexcept:
+    """Whether a token is among those that were asked, which are in order: `known` of them are passed by."""
+    cdef PyObject *candidate = peek_in_box(self.boxes, box_of(word)) if is_boxed(word) else <PyObject *>word
+    cdef Py_ssize_t place = known[0]
+    cdef Py_ssize_t count = len(asked)
+    while place < count and (<PyListObject *>asked).ob_item[place] is not candidate:
+        place += 1
+    known[0] = min(place + 1, count)
+    return place < count
+
+
+cdef bint ask_once(TimerSet self, size_t word, object token, list asked) except -1:
+    """As `is_equal`, and note that it was asked. What is noted stays alive."""
+    held = token_of(self, word)
+    same = is_equal(self, word, token)
+    asked.append(held)
+    return same
 
 
 cdef int discard(TimerSet self, Spot *spot) except -1:

@@ -12,6 +12,7 @@ from libc.stdint cimport int32_t, uint32_t
 from timers.bits cimport prefetch
 from timers.boxes cimport (
     PyListObject, PyTupleObject, are_spent, check_boxes, copy_boxes, empty_boxes, make_room, must_be_whole, put_in_box,
+    trim_boxes,
 )
 from timers.bucket cimport Timer
 from timers.keys cimport Entry, check_keys, entry_of, fold
@@ -41,7 +42,7 @@ cdef class TimerSet:
 # ---- what may go wrong
 
 cdef object restless_error():
-    return RuntimeError("the timers are changed again and again from inside this call")
+    return RuntimeError("the timers are changed again and again while this call looks at them")
 
 
 cdef object half_made_error():
@@ -194,11 +195,14 @@ cdef size_t count_boxed(list tokens, uint8_t *keepings) noexcept:
 
 cdef void give_back_boxes(TimerSet self) noexcept:
     cdef Boxes boxes = self.boxes
-    if boxes is not None and are_spent(boxes):
-        if boxes.keyed:
-            empty_boxes(boxes)
-        else:
-            self.boxes = None
+    if boxes is None:
+        return
+    if not are_spent(boxes):
+        trim_boxes(boxes)
+    elif boxes.keyed:
+        empty_boxes(boxes)
+    else:
+        self.boxes = None
 
 
 # ---- the whole

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
+from decimal import Decimal
 from functools import partial
-from typing import Any, Callable
+from typing import Any, Callable, NamedTuple
 
 from bench.bars.rows import MILLION, Row, Run, group
 from bench.bars.sharing import microseconds
@@ -14,6 +15,8 @@ from timers import Deadlines, MultiNotifier
 
 FEW, MANY = 20_000, 200_000
 SEGMENT = 254
+# A bucket of so many cascades when it grows.
+FLOOD = 131_072
 # An instant of its own slot, far from the others.
 FAR = 1 << 30
 
@@ -93,6 +96,66 @@ def in_front(is_forwarded: bool) -> dict[str, float]:
     return {"": sum(times[1:]) / len(times[1:])}
 
 
+class Pair(NamedTuple):
+    number: int
+    word: str = "a"
+
+
+def whole(count: int) -> MultiNotifier[Any, int]:
+    queue: MultiNotifier[Any, int] = MultiNotifier()
+    queue.notify_many([5] * count, range(count))
+    return queue
+
+
+def behind_gaps(count: int) -> MultiNotifier[Any, int]:
+    queue = whole(count)
+    for number in range(1, count * 48 // 100):
+        queue.cancel(5, number)
+    return queue
+
+
+def in_twenties(count: int) -> MultiNotifier[Any, int]:
+    queue: MultiNotifier[Any, int] = MultiNotifier()
+    queue.notify_many([number // 20 for number in range(count)], range(count))
+    queue.due(3)
+    return queue
+
+
+def peeking(queue: MultiNotifier[Any, int]) -> dict[str, float]:
+    return {"": microseconds(lambda: next(iter(queue)))}
+
+
+def microseconds_of_a_look(count: int) -> float:
+    """Into each snapshot but the first, in the mean."""
+    queue: MultiNotifier[Any, int] = MultiNotifier()
+    for number in range(count):
+        queue.notify_at(number * 7919 % count, "token")
+    times = [microseconds(copy.deepcopy(queue).due, count, 1) for _ in range(21)]
+    return sum(times[1:]) / len(times[1:])
+
+
+def beside_dropped(act: Callable[[MultiNotifier[Any, int]], Any]) -> dict[str, float]:
+    queue, tokens = at_one_instant(MANY)
+    act(copy.deepcopy(queue))
+    return {"": microseconds(queue.cancel, 5, tokens[7])}
+
+
+class Key:
+    pass
+
+
+def updating(pairs: list[tuple[int, int]]) -> dict[str, float]:
+    keys: Any = Deadlines((Key(), number) for number in range(MANY))
+    return {"": microseconds(keys.update, pairs)}
+
+
+def cancelling_equal(make: Callable[[int], Any], count: int) -> dict[str, float]:
+    queue: MultiNotifier[Any, int] = MultiNotifier((5, make(number)) for number in range(count))
+    equal = [(5, make(number)) for number in range(count - 1, count // 2, -1)]
+    each, _ = nanoseconds(len(equal), lambda: [queue.cancel(*pair) for pair in equal])
+    return {"": each}
+
+
 @group
 def edges(run: Run) -> Iterator[Row]:
     full = (1 << 17) - 2
@@ -116,7 +179,19 @@ def edges(run: Run) -> Iterator[Row]:
     figures = run.brief({str(is_forwarded): partial(in_front, is_forwarded) for is_forwarded in (True, False)})
     work = f"copy and cancel, {MANY:,} in front of a forwarded chunk"
     yield run.within(work, 3, figures["True"], "without one", figures["False"])
-    queue: MultiNotifier[Any, int] = MultiNotifier()
-    queue.notify_many([5] * MILLION, range(MILLION))
-    peeks = run.brief({"": lambda: {"": microseconds(next, iter(queue))}})[""]
-    yield run.at_most("next(iter(n)), 1 M at one instant", 10, "us", peeks)
+    for name, peeked in {"": whole, ", half of it removed": behind_gaps, " of 20 each": in_twenties}.items():
+        peeks = run.brief({"": partial(peeking, peeked(MILLION))})[""]
+        yield run.at_most(f"next(iter(n)), 1 M at one instant{name}", 10, "us", peeks)
+    inserted = [microseconds_of_a_look(FLOOD - 1) for _ in range(2)]
+    yield run.at_most(f"the first look into a snapshot of {FLOOD - 1:,} that were only inserted", 60, "us", inserted)
+    for name, how in {"sets": lambda twin: twin.notify_at(5, "new"), "takes": lambda twin: twin.due(5, 1)}.items():
+        dropped = run.brief({"": partial(beside_dropped, how)})[""]
+        yield run.at_most(f"cancel, {MANY:,} at one instant, after a copy that {name} was dropped", 60, "us", dropped)
+    for name, pairs in {"none": [], "one": [(5, 1)]}.items():
+        updates = run.brief({"": partial(updating, pairs)})[""]
+        yield run.at_most(f"update of {name} beside {MANY:,} keys that are objects", 60, "us", updates)
+    tokens: dict[str, Callable[[int], Any]] = {"named tuples": Pair, "Decimals": Decimal}
+    for name, make in tokens.items():
+        found = run.brief({str(count): partial(cancelling_equal, make, count) for count in (FEW // 4, FEW)})
+        work = f"cancelling equal {name} at one instant, {FEW:,}"
+        yield run.within(work, 10, found[str(FEW)], f"{FEW // 4:,}", found[str(FEW // 4)])

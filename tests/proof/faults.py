@@ -217,8 +217,10 @@ FAULTS = [
         "reentry",
         "a search that goes on although the notifier changed",
         "timers/search.pyx",
-        "        if self.version != version:\n            return -1\n        if self.queue.moves != moves:",
-        "        if False:\n            return -1\n        if False:",
+        "        if self.version != version:\n"
+        "            return FOUND_AND_CHANGED if same and asked is not None else CHANGED\n"
+        "        if self.queue.moves != moves:",
+        "        if False:\n            return CHANGED\n        if False:",
         Quick,
         _tool("from tests.proof.reentry import *; [run(*case) for case in cases() if '__eq__' in case[0]]"),
         "",
