@@ -42,7 +42,7 @@ cdef inline int own_wheel(Slot *slot) noexcept nogil:
 
 
 cdef inline int own_crowd(Slot *slot, const void *owner) noexcept nogil:
-    """`owner`: the root of the tree, by which an index tells whether who writes searched last, and so takes it along."""
+    """`owner`: the root of the tree. By it an index tells whether who writes searched last, and takes it along."""
     cdef Crowd *twin
     if owners_of(&as_crowd(slot[0]).owners) == 1:
         return 0
