@@ -70,6 +70,13 @@ cdef struct Crowd:
     bint robbed         # of its index, by a copy
 
 
+cdef extern from *:
+    """
+    #define timers_ALL ((size_t)-1)
+    """
+    const size_t ALL "timers_ALL"
+
+
 # The functions that answer a pointer answer NULL, and those that answer int -1, for want of memory, and then have
 # changed nothing.
 
@@ -90,11 +97,6 @@ cdef size_t crowd_withdraw(Crowd *crowd) noexcept nogil
 # Move out the oldest words; if these are all, what is left is empty and must be left.
 cdef void crowd_take(Crowd *crowd, size_t count, size_t *words) noexcept nogil
 # Of any crowd: its words in order, at most `count` and those before a position, without references.
-cdef extern from *:
-    """
-    #define timers_ALL ((size_t)-1)
-    """
-    const size_t ALL "timers_ALL"
 cdef size_t crowd_read(Crowd *crowd, size_t count, size_t end, size_t *words, size_t stride) noexcept nogil
 # Move out the word at a position; a crowd that has none left must be left.
 cdef int crowd_remove(Crowd *crowd, size_t position, size_t *word) noexcept nogil

@@ -16,7 +16,7 @@ from timers.keys cimport (
     renew_key, shrink,
 )
 from timers.notifier cimport MultiNotifier
-from timers.pending cimport ITEMS, TIMES, TOKENS, iterate
+from timers.pending cimport ITEMS, TIMES, TOKENS, Shape, iterate
 from timers.numbers cimport locate_entry
 from timers.search cimport shift
 from timers.state cimport thaw
@@ -248,11 +248,11 @@ in which they were set. Setting, moving, deleting and asking cost O(1), falling 
         cdef uint64_t version
         cdef list pairs = pairs_of(deadlines)
         pairs += named.items()
-        if len(pairs) < 2:
-            set_all(self, pairs, hashes_of(pairs))
-            return
         # Once: where that takes long, other threads change the timers meanwhile.
         hashes = hashes_of(pairs)
+        if len(pairs) < 2:
+            set_all(self, pairs, hashes)
+            return
         for _ in range(ATTEMPTS):
             version = self.version
             # A copy shares what it does not change.
@@ -308,18 +308,20 @@ class Items(ItemsView):
     __slots__ = ()
 
     def __iter__(self):
-        cdef TimerSet owner = <Deadlines?>self._mapping
-        with cython.critical_section(owner):
-            return iterate(owner, ITEMS)
+        return iterate_view(self, ITEMS)
 
 
 class Times(ValuesView):
     __slots__ = ()
 
     def __iter__(self):
-        cdef TimerSet owner = <Deadlines?>self._mapping
-        with cython.critical_section(owner):
-            return iterate(owner, TIMES)
+        return iterate_view(self, TIMES)
+
+
+cdef object iterate_view(view, Shape shape):
+    cdef TimerSet owner = <Deadlines?>view._mapping
+    with cython.critical_section(owner):
+        return iterate(owner, shape)
 
 
 # ---- one key
