@@ -10,7 +10,7 @@ from timers.copies cimport attributes_of, copy_of, deepcopy_of, recipe
 from timers.due cimport take, take_items
 from timers.state cimport freeze
 from timers.timerqueue cimport queue_memory
-from timers.timerset cimport TimerSet, check_timers, copy_into, exchange, fresh_for, is_keyed, survey
+from timers.timerset cimport TimerSet, check_timers, copy_into, exchange, fresh_for, is_keyed, survey, write_soonest
 from timers.times cimport read_time, write_time
 
 import copyreg
@@ -72,16 +72,9 @@ cdef class Face(TimerSet):
         >>> MultiNotifier([(datetime(2024, 1, 1, microsecond=1), "x")]).next_at()
         datetime.datetime(2024, 1, 1, 0, 0, 0, 1)
         """
-        cdef uint64_t version
         if not self.queue.count:
             return None
-        if self.soonest is None:
-            version = self.version
-            at = write_time(self.queue.next, self.queue.kind)
-            if self.version != version:
-                return at
-            self.soonest = at
-        return self.soonest
+        return write_soonest(self) if self.soonest is None else self.soonest
 
     @cython.critical_section
     def due(self, now, limit=None):

@@ -24,9 +24,18 @@ cdef enum:
 
 
 cdef bint locate(TimerSet self, uint64_t at, uint8_t kind, object token, Spot *spot) except -1:
-    # What was asked since the first interruption, in order: no token is asked twice, or who has much to ask would never
-    # come to an end beside a thread that sets timers.
-    cdef list asked = None
+    cdef size_t steps = 0
+    cdef int found
+    if not go_to_time(self, at, kind, spot):
+        return False
+    found = look_for(self, spot, token, None, &steps)
+    return found if found >= 0 else locate_again(self, at, kind, token, spot)
+
+
+cdef bint locate_again(TimerSet self, uint64_t at, uint8_t kind, object token, Spot *spot) except -1:
+    """After an interruption. What is asked from here on is noted, in order, and no token asked twice: or who has much
+    to ask would never come to an end beside a thread that sets timers."""
+    cdef list asked = []
     cdef Py_ssize_t known = 0
     cdef size_t steps = 0
     cdef int attempts = 0
@@ -36,12 +45,10 @@ cdef bint locate(TimerSet self, uint64_t at, uint8_t kind, object token, Spot *s
         if not go_to_time(self, at, kind, spot):
             return False
         found = look_for(self, spot, token, asked, &steps)
-        if found == 0 or found > 0 and asked is None:
-            return found
+        if found == 0:
+            return False
         if found == CHANGED:
-            if asked is None:
-                asked = []
-            elif len(asked) > known:
+            if len(asked) > known:
                 known, attempts = len(asked), 0
             continue
         match = at_spot(self, spot) if found > 0 else asked[len(asked) - 1]
@@ -50,11 +57,12 @@ cdef bint locate(TimerSet self, uint64_t at, uint8_t kind, object token, Spot *s
         if go_to_time(self, at, kind, spot) and is_there(self, spot, match):
             return True
         match = None
+        asked = []
         known = 0
     raise restless_error()
 
 
-cdef bint go_to_time(TimerSet self, uint64_t at, uint8_t kind, Spot *spot) except -1:
+cdef inline bint go_to_time(TimerSet self, uint64_t at, uint8_t kind, Spot *spot) except -1:
     cdef uint64_t deadline
     if self.boxes is not None:
         must_be_whole(self.boxes)
@@ -62,7 +70,7 @@ cdef bint go_to_time(TimerSet self, uint64_t at, uint8_t kind, Spot *spot) excep
     return self.queue.count and deadline >= self.queue.next and go_to(self, deadline, spot)
 
 
-cdef int look_for(TimerSet self, Spot *spot, object token, list asked, size_t *steps) except -3:
+cdef inline int look_for(TimerSet self, Spot *spot, object token, list asked, size_t *steps) except -3:
     """Find the oldest timer with this very token, or else with an equal one, of which answers `ask`."""
     cdef uint32_t moves
     cdef int64_t position

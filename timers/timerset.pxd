@@ -64,6 +64,8 @@ cdef void give_back_boxes(TimerSet self) noexcept
 
 # ---- The whole
 
+# The time of what is next, which is kept until that is another.
+cdef object write_soonest(TimerSet self)
 # All timers in order, as they are at one moment: the deadlines, in the memory of a bytes object, the tokens, the kind.
 cdef tuple survey(TimerSet self)
 # The first `most` timers: all, or ripened ones.

@@ -207,6 +207,15 @@ cdef void give_back_boxes(TimerSet self) noexcept:
 
 # ---- the whole
 
+cdef object write_soonest(TimerSet self):
+    cdef uint64_t version = self.version
+    at = write_time(self.queue.next, self.queue.kind)
+    # Making it may have let in foreign code.
+    if self.version == version:
+        self.soonest = at
+    return at
+
+
 cdef tuple survey(TimerSet self):
     return survey_some(self, <size_t>-1)
 
