@@ -16,7 +16,8 @@ with text may be a warning; and a class may have been given an `==` after its ob
 the crowd, as another owner of it would, whereupon whoever changes the timers does so in a copy; and it gives up once
 they have changed. Who comes back into a crowd that is being searched finds its index busy, and asks.
 
-An index of boxed tokens holds for their boxes: a crowd may come to another notifier, as a deep copy's.
+An index of boxed tokens holds for their boxes: a crowd may come to another notifier, as a deep copy's. Of those that
+share a crowd, who searched last takes the index along when it writes; who then has to make another keeps that.
 """
 
 from libc.stdint cimport int64_t, uint64_t
