@@ -4,7 +4,7 @@ from libc.stdint cimport int16_t, uint32_t
 from libc.string cimport memcpy
 
 from timers.bits cimport PyMem_Free, PyMem_Malloc, prefetch_chunk
-from timers.bucket cimport CHUNK, bucket_count, cut, gather, is_forwarded, is_own, leave_bucket, move, successor
+from timers.bucket cimport CHUNK, bucket_count, cut, gather, is_forwarded, is_own, leave_bucket, move, prefetch_tokens, successor
 from timers.cascade cimport put_in_order
 from timers.crowd cimport ALL, Crowd, crowd_read, crowd_take, leave_crowd
 from timers.forwarding cimport follow, is_in_common, open_bucket
@@ -39,6 +39,9 @@ cdef int ripen_slot(Slot *slot, uint64_t now, uint64_t end, uint32_t limit, bint
             ripe.count += count
             if limit:
                 ripe.largest = max(ripe.largest, count)
+            if not is_own(as_bucket(slot[0])):
+                # Who takes it keeps its tokens: many are asked for before the first is waited for.
+                prefetch_tokens(as_bucket(slot[0]).timers, as_bucket(slot[0]).count)
             return 0
         if count <= CHUNK:
             if put_in_order(slot, limit) < 0:

@@ -91,8 +91,12 @@ cdef inline Chunk *with_room(Chunk *newest) noexcept nogil:
                 chunk.capacity = <uint8_t>capacity
             return chunk
     elif newest.count < CHUNK:
-        # Of a copy it is not known whether more will come.
-        chunk = copy_chunk(newest, min(<uint32_t>CHUNK, newest.count + 1 + <uint32_t>newest.count // 8))
+        # Where chunks were filled before, this one may be as well; of others it is not known whether more will come.
+        if newest.older is NULL:
+            capacity = min(<uint32_t>CHUNK, newest.count + 1 + <uint32_t>newest.count // 8)
+        else:
+            capacity = CHUNK
+        chunk = copy_chunk(newest, capacity)
         if chunk is not NULL:
             leave_bucket(newest)
         return chunk
