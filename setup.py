@@ -39,7 +39,7 @@ class BuildExt(build_ext):
 # Later ones know earlier ones.
 ROOMS = (
     *("times", "arrow", "columns", "keys", "keeping", "boxes", "crowd", "index"),
-    *("wheel", "sharing", "cascade", "insertion", "forwarding", "expiry", "removal", "invariants"),
+    *("wheel", "sharing", "reach", "cascade", "insertion", "forwarding", "expiry", "removal", "invariants"),
     *("timerqueue", "spots", "timerset", "due", "search", "numbers", "pending", "copies", "state"),
     *("face", "notifier", "deadlines"),
 )

@@ -3,29 +3,38 @@
 from __future__ import annotations
 
 import random
+from itertools import product
 from typing import Any
 
 import pytest
 
-from tests.test_wheel import LAST, cascaded, in_order, is_bucket, is_wheel, numbers_of, ticks
+from tests.test_wheel import LAST, cascaded, in_order, is_bucket, is_wheel, numbers_of, ticks, timers_of
 
 # A heap of so many is handed over to the wheel; a cascade of the root leaves at most half as many to it.
 LIMIT = 64
 FAR, NEAR = 1 << 50, 1 << 40
 
 
-def near(count: int = 600) -> list[int]:
+def near(start: int = NEAR) -> list[int]:
     """No slot of their wheel has more than a chunk."""
-    return [NEAR + number * 1100 for number in range(count)]
+    return [start + number * 1100 for number in range(600)]
 
 
 def wheels(shape: Any) -> list[Any]:
     return [shape, *(wheel for slot in shape.slots.values() for wheel in wheels(slot))] if is_wheel(shape) else []
 
 
-def outlying(inside: Any, far: list[int]) -> Any:
+def leaves(shape: Any) -> list[Any]:
+    return [leaf for slot in shape.slots.values() for leaf in leaves(slot)] if is_wheel(shape) else [shape]
+
+
+def deadlines_of(shape: Any) -> list[list[int]]:
+    return [timers_of(leaf) for leaf in leaves(shape)]
+
+
+def outlying(inside: Any, far: list[int], start: int = NEAR) -> Any:
     """A wheel of the near timers, and then those."""
-    timers = cascaded(inside, near(), look=LAST)
+    timers = cascaded(inside, near(start), look=LAST)
     for deadline in far:
         timers.put(deadline)
     return timers
@@ -73,41 +82,95 @@ def test_slices_of_early_wheel_and_late(inside: Any) -> None:
 
 def test_the_heap_is_handed_over_to_a_coarser_wheel(inside: Any) -> None:
     """At LIMIT timers; the wheel takes the nearer half at least, those of equal deadlines in their order."""
-    for far, left in (
+    cases = (
         ([NEAR * 2 + number // 3 for number in range(LIMIT)], 0),
         ([NEAR * 2 + number // 3 for number in range(LIMIT // 2)] + [1 << 60 | number for number in range(32)], 32),
         ([1 << 60 | number for number in range(31)] + [NEAR * 2 + number // 3 for number in range(33)], 31),
         ([number % 5 for number in range(LIMIT)], 0),
         ([1 << (41 + number % 20) for number in range(LIMIT)], 30),
-    ):
-        timers = outlying(inside, far[:-1])
+    )
+    # A root that begins before a multiple of its range, with timers on one side of it or on both, is divided.
+    for (far, left), start in product(cases, (NEAR, NEAR - 330_000)):
+        timers = outlying(inside, far[:-1], start)
         root = timers.shape()
         assert len(timers.heap()) == LIMIT - 1
         timers.put(far[-1])
         assert timers.check() == 600 + LIMIT and len(timers.heap() or ()) == left
-        # The former one, as it was, lies in the new one.
+        # What the former one held lies, as it was, in wheels as fine as that.
         crown = timers.shape()
-        assert crown.shift >= root.shift + root.size.bit_length() - 1 and root in wheels(crown)
-        assert timers.read() == in_order(near() + far)
-        assert timers.due(LAST, times=True) == in_order(near() + far)
+        assert crown.shift >= root.shift + root.size.bit_length() - 1
+        finer = [leaf for wheel in wheels(crown) if wheel.shift == root.shift for leaf in leaves(wheel)]
+        assert all(leaf in finer for leaf in leaves(root))
+        assert timers.read() == in_order(near(start) + far)
+        assert timers.due(LAST, times=True) == in_order(near(start) + far)
 
 
 def test_the_hand_over_takes_memory_and_without_it_the_heap_grows(inside: Any) -> None:
-    far = [NEAR * 2 + number // 3 + (number % 7 << 44) for number in range(LIMIT)]
-    wanted = in_order(near() + far)
+    hand_over_starved(inside, NEAR, [NEAR * 2 + number // 3 + (number % 7 << 44) for number in range(LIMIT)])
+    # What the two parts of a divided root reach beyond it, and what only a wheel on top of these does.
+    between = [NEAR + (1 << 21) - 1 - number for number in range(20)] + [NEAR + (number + 2 << 30) for number in range(44)]
+    hand_over_starved(inside, NEAR - 330_000, between)
+    hand_over_starved(inside, NEAR - 330_000, [number << 52 for number in range(1, LIMIT + 1)])
+
+
+def hand_over_starved(inside: Any, start: int, far: list[int]) -> None:
+    wanted = in_order(near(start) + far)
     for number in range(99):
-        timers = outlying(inside, far[:-1])
+        timers = outlying(inside, far[:-1], start)
         root = timers.shape()
         timers.starve(number).put(far[-1])
         assert timers.check() == 664 and timers.read() == wanted
         if timers.heap() is None or len(timers.heap()) < LIMIT:
             break
-        assert timers.shape() == root and len(timers.heap()) == LIMIT
+        assert leaves(timers.shape()) == leaves(root) and len(timers.heap()) == LIMIT
         # The next time it succeeds.
         timers.put(LAST)
         assert len(timers.heap()) < LIMIT // 2 and timers.check() == 665
         assert timers.due(LAST, times=True) == [*wanted, (LAST, 664)]
     assert number > 8
+
+
+def test_the_root_slides(inside: Any) -> None:
+    """As time goes by, where that reaches at least half of the heap."""
+    for beyond, left in ((LIMIT, 0), (LIMIT // 2, LIMIT // 2), (LIMIT // 2 - 1, None)):
+        timers = outlying(inside, [])
+        root = timers.shape()
+        end = root.base + (root.size << root.shift)
+        gone = len(timers.due(NEAR + 500 * 1100))
+        far = [*(end + number % 5 for number in range(beyond)), *(FAR - number for number in range(LIMIT - beyond))]
+        for deadline in far:
+            timers.put(deadline)
+        pairs = [(deadline, 600 + number) for number, deadline in enumerate(far)]
+        wanted = [*in_order(near())[gone:], *sorted(pairs)]
+        if left is None:
+            assert timers.shape().base % (root.size << root.shift) == 0
+        else:
+            assert timers.shape()[0::2][:2] == root[0::2][:2] and len(timers.heap() or ()) == left
+            # With an eighth left for what is sooner.
+            assert min(timers.shape().slots) == root.size // 8 and timers.shape().base > root.base
+        assert timers.check() == len(wanted) and timers.due(LAST, times=True) == wanted
+
+
+def test_sliding_takes_memory_and_without_it_the_heap_grows(inside: Any) -> None:
+    for number in range(99):
+        timers = outlying(inside, [])
+        root = timers.shape()
+        end = root.base + (root.size << root.shift)
+        gone = len(timers.due(NEAR + 500 * 1100))
+        root = timers.shape()
+        far = [end + number * 999 for number in range(LIMIT)]
+        for deadline in far[:-1]:
+            timers.put(deadline)
+        twin = timers.copy()
+        timers.starve(number).put(far[-1])
+        wanted = [*in_order(near())[gone:], *((deadline, 600 + number) for number, deadline in enumerate(far))]
+        assert timers.check() == len(wanted) and timers.read() == wanted
+        assert twin.check() == len(wanted) - 1 and twin.read() == wanted[:-1]
+        if timers.heap() is None or len(timers.heap()) < LIMIT:
+            break
+        assert deadlines_of(timers.shape()) == deadlines_of(root)
+        assert timers.due(LAST, times=True) == wanted
+    assert number > 3
 
 
 def test_a_heap_that_cannot_grow_refuses(inside: Any) -> None:
@@ -138,7 +201,7 @@ def test_a_cascade_leaves_outliers_to_the_heap(inside: Any) -> None:
     ):
         for first in (True, False):
             far = [number % 5 for number in range(early)] + [FAR + number % 5 for number in range(late)]
-            deadlines = far + near(count) if first else near(count) + far
+            deadlines = far + near()[:count] if first else near()[:count] + far
             timers = cascaded(inside, deadlines, look=NEAR)
             # Where the last are the far ones, they may pass for the many.
             assert len(timers.heap() or ()) == left or not first

@@ -217,14 +217,14 @@ def test_a_node_with_too_many_owners_is_copied(inside: Any) -> None:
                 assert timers.poke((0,) * level, "owners", 1) == MOST
             assert set(owners(timers.shape())) == {1}
     timers = crowd(inside, 3 * SEGMENT)
-    timers.poke((), "owners", MOST), timers.poke((5,), "owners", MOST)
-    timers.poke((5,), "segment owners", MOST, 1)
+    timers.poke((), "owners", MOST), timers.poke((1,), "owners", MOST)
+    timers.poke((1,), "segment owners", MOST, 1)
     twin = timers.copy()
-    assert owners(twin.shape()) == (1, {5: (1, [2, 1, 2])}) and twin.check() == 3 * SEGMENT
+    assert owners(twin.shape()) == (1, {1: (1, [2, 1, 2])}) and twin.check() == 3 * SEGMENT
     assert twin.find(5) == list(range(3 * SEGMENT))
     for number in range(4):
         with pytest.raises(MemoryError):
             timers.starve(number).copy()
     del twin
-    assert owners(timers.shape()) == (MOST, {5: (MOST, [1, MOST, 1])})
-    timers.poke((), "owners", 1), timers.poke((5,), "owners", 1), timers.poke((5,), "segment owners", 1, 1)
+    assert owners(timers.shape()) == (MOST, {1: (MOST, [1, MOST, 1])})
+    timers.poke((), "owners", 1), timers.poke((1,), "owners", 1), timers.poke((1,), "segment owners", 1, 1)

@@ -184,17 +184,21 @@ def test_the_level_is_that_of_the_highest_bit_in_which_timers_differ(inside: Any
             deadlines = [(base | 1 << bit) if number % 2 else base for number in range(count)]
             timers = cascaded(inside, deadlines)
             shape = timers.shape()
-            shift = max(0, bit + 1 - bits)
-            size = 1 << (bits if bit >= bits else max(bit + 1, 3))
-            assert shape[:3] == (shift, base >> shift << shift, size)
-            assert list(shape.slots) == [0, 1 << (bit - shift)] and timers.check() == count
+            # For twice as much, and an eighth of it before.
+            bits = min(bits + 1, 10, max(bit + 2, 3))
+            shift = min(max(0, bit + 2 - bits), 64 - bits)
+            sooner = min(base, 1 << (shift + bits - 3))
+            first = base - sooner if shift + bits < 64 else 0
+            assert shape[:3] == (shift, first, 1 << bits)
+            digits = [(base - first) >> shift, ((base | 1 << bit) - first) >> shift]
+            assert list(shape.slots) == digits and timers.check() == count
             assert timers.read() == in_order(deadlines)
             assert timers.memory() == bytes_of(shape)
 
 
 def test_a_cascade_allots_what_each_slot_needs(inside: Any) -> None:
     shape = cascaded(inside, ticks(640), look=LAST).shape()
-    assert shape[:4] == (15, 0, 32, 1) and list(shape.slots) == list(range(20))
+    assert shape[:4] == (15, 0, 64, 1) and list(shape.slots) == list(range(20))
     assert all(capacities(slot) == [1, CHUNK] for slot in shape.slots.values())
     assert [timers_of(slot) for slot in shape.slots.values()] == [ticks(32, 32 * number) for number in range(20)]
 
@@ -205,15 +209,15 @@ def test_only_a_bucket_of_more_than_a_chunk_cascades(inside: Any) -> None:
         getattr(few, ask)(*arguments)
         getattr(many, ask)(*arguments)
         assert is_bucket(few.shape()) and few.check() == CHUNK
-        assert many.shape()[:3] == (12, 0, 8) and many.check() == CHUNK + 1
+        assert many.shape()[:3] == (12, 0, 16) and many.check() == CHUNK + 1
 
 
 def test_what_the_smallest_wheel_reaches_is_no_outlier(inside: Any) -> None:
     for far in (7, 8):
         timers = inside.Numbers([*[6] * 40, far])
         assert timers.due(6) == list(range(40)) and timers.check() == 1 and timers.due(LAST) == [40]
-    timers = cascaded(inside, [*[6] * 40, 7, 8])
-    assert timers.shape()[:3] == (0, 0, 8) and list(timers.shape().slots) == [6, 7] and timers.heap() == [(8, 41)]
+    timers = cascaded(inside, [*[6] * 40, 12, 13])
+    assert timers.shape()[:3] == (0, 5, 8) and list(timers.shape().slots) == [1, 7] and timers.heap() == [(13, 41)]
     assert timers.check() == 42
 
 
@@ -300,7 +304,7 @@ def test_a_flood_cascades_as_it_comes(inside: Any) -> None:
     assert is_bucket(timers.shape()) == (FLOOD % CHUNK != 0)
     for number in range(1, CHUNK + 1):
         timers.put((FLOOD + number) * TICK)
-    assert timers.shape()[:3] == (18, 0, 1024) and timers.check() == len(timers) == FLOOD + CHUNK + 1
+    assert timers.shape()[:3] == (19, 0, 1024) and timers.check() == len(timers) == FLOOD + CHUNK + 1
     assert timers.due(LAST) == list(range(FLOOD + CHUNK + 1))
     # In a slot of a wheel, too.
     timers = cascaded(inside, [0, 1 << 40] * 20, look=LAST)
@@ -310,10 +314,10 @@ def test_a_flood_cascades_as_it_comes(inside: Any) -> None:
     assert timers.shape().slots[0].size == 128 and timers.check() == FLOOD + CHUNK + 40
     # One of one deadline becomes a crowd.
     timers = inside.Numbers([7] * (FLOOD + CHUNK))
-    assert timers.shape()[:3] == (0, 0, 8)
+    assert timers.shape()[:3] == (0, 6, 8)
     for _ in range(FLOOD + CHUNK):
         timers.put(7)
-    assert is_crowd(timers.shape().slots[7]) and timers.check() == 2 * (FLOOD + CHUNK)
+    assert is_crowd(timers.shape().slots[1]) and timers.check() == 2 * (FLOOD + CHUNK)
     assert timers.due(7) == list(range(2 * (FLOOD + CHUNK)))
 
 
@@ -336,10 +340,10 @@ def test_a_flood_without_memory_goes_on_growing(inside: Any) -> None:
     for _ in range(full - 1):
         timers.put(7)
     timers.starve(0, 1).put(7)
-    assert is_bucket(timers.shape().slots[7]) and timers.check() == full + 41
+    assert is_bucket(timers.shape().slots[2]) and timers.check() == full + 41
     for _ in range(CHUNK):
         timers.put(7)
-    assert is_crowd(timers.shape().slots[7]) and timers.check() == full + 41 + CHUNK
+    assert is_crowd(timers.shape().slots[2]) and timers.check() == full + 41 + CHUNK
     assert timers.due(7) == list(range(full + 41 + CHUNK))
 
 
@@ -391,7 +395,7 @@ def test_a_wide_root_is_made_anew_where_few_are_left(inside: Any) -> None:
             timers.remove((start + number) * TICK, number)
         assert timers.shape().size == 1024 and timers.check() == 129
         (timers.starve() if starved else timers).remove((start + 126) * TICK, 126)
-        assert timers.shape().size == (1024 if starved else 8) and len(timers.heap()) == 2
+        assert timers.shape().size == (1024 if starved else 16) and len(timers.heap()) == 2
         assert timers.check() == 128
         assert timers.due(LAST) == [count, *range(126), count + 1]
 
@@ -470,7 +474,7 @@ def test_check(inside: Any) -> None:
     assert broken((low, digit), "before", 1) == "counted"
     assert broken((low, digit), "deadline", begin + width) == "in-slot"
     assert broken((low, digit), "deadline", begin - 1 if begin else width) == "in-slot"
-    assert broken((low,), "base", TICK) == broken((), "base", 1 << shape.shift) == "aligned"
+    assert broken((low,), "base", TICK) == broken((), "base", shape.base + 1) == "aligned"
     assert broken((low,), "base", 1 << 50) == broken((high,), "base", 0) == "nested"
     words = [
         sum(1 << digit % 64 for digit in finer.slots if digit // 64 == word) for word in range((finer.size + 63) // 64)

@@ -7,14 +7,16 @@ from timers.bits cimport PyMem_Free, prefetch, prefetch_chunk
 from timers.bucket cimport CHUNK, Chunk, bucket_count, is_own, leave_bucket, new_chunk, prefetch_tokens
 from timers.crowd cimport Crowd, new_crowd
 from timers.order cimport LANES, NEAR, difference_of, key_closely, rank_keys, sort
+from timers.reach cimport root_for
 from timers.sharing cimport one_chunk
-from timers.slots cimport mark, width_of
+from timers.slots cimport base_for, mark, width_of
 from timers.tokens cimport timers_keep
 from timers.wheel cimport NARROW, WIDE, Wheel, as_bucket, digit_for, new_wheel
 
 
 cdef enum:
     WIDEST = 1 << WIDE
+    COARSE = 1
 
 
 cdef int put_in_order(Slot *slot, uint32_t limit) noexcept nogil:
@@ -52,14 +54,6 @@ cdef int make_crowd(Slot *slot) noexcept nogil:
     return 0
 
 
-cdef uint64_t typical(Chunk *chunk) noexcept nogil:
-    """A deadline in the midst of those of a chunk."""
-    cdef Timer few[CHUNK]
-    cdef Timer sorted[CHUNK]
-    memcpy(few, chunk.timers, chunk.count * sizeof(Timer))
-    return sort(few, chunk.count, difference_of(few, chunk.count), sorted)[chunk.count // 2].deadline
-
-
 cdef void free_bare(Chunk *chunk) noexcept nogil:
     """Free a bucket that has no timers yet."""
     cdef Chunk *older
@@ -94,30 +88,39 @@ cdef void give_up(Wheel *wheel) noexcept nogil:
     PyMem_Free(wheel)
 
 
-cdef uint32_t spread_of_most(Chunk *newest, uint64_t middle, size_t *outliers) noexcept nogil:
-    """In how many low bits all differ from `middle` but `*outliers` at most, which becomes their number."""
-    cdef size_t widths[65]
-    cdef size_t allowed = outliers[0]
-    cdef Chunk *chunk = newest
-    cdef uint32_t width = 64
+cdef uint32_t width_of_all(Chunk *newest) noexcept nogil:
+    """In how many low bits the timers of a bucket differ."""
+    cdef uint64_t some = newest.timers[0].deadline
+    cdef uint64_t difference = 0
     cdef uint32_t index
-    memset(widths, 0, sizeof(widths))
-    while chunk is not NULL:
-        prefetch_chunk(chunk.older)
-        for index in range(chunk.count):
-            widths[width_of(chunk.timers[index].deadline ^ middle)] += 1
-        chunk = chunk.older
-    outliers[0] = 0
-    while width and outliers[0] + widths[width] <= allowed:
-        outliers[0] += widths[width]
-        width -= 1
-    return width
+    while newest is not NULL:
+        prefetch_chunk(newest.older)
+        for index in range(newest.count):
+            difference |= newest.timers[index].deadline ^ some
+        newest = newest.older
+    return width_of(difference)
+
+
+cdef bint is_wholly_own(Chunk *newest) noexcept nogil:
+    while newest is not NULL and is_own(newest):
+        newest = newest.older
+    return newest is NULL
+
+
+cdef Wheel *finer(uint64_t deadline, uint32_t width, uint32_t bits, uint32_t limit) noexcept nogil:
+    """An empty wheel of 2 ** `bits` slots that reaches what differs from `deadline` in `width` low bits, or few more.
+
+    `limit`: how many low bits may differ in the slot that it is for.
+    """
+    cdef uint32_t shift = width - min(width, bits)
+    bits = min(min(bits, max(width, <uint32_t>NARROW)), limit)
+    return new_wheel(base_for(deadline, shift, bits), shift, bits)
 
 
 cdef int wrap(Slot *slot, uint32_t limit) noexcept nogil:
     """Put a bucket of one deadline, whose chunks are own, as it is into a wheel that takes its place."""
     cdef uint64_t deadline = as_bucket(slot[0]).timers[0].deadline
-    cdef Wheel *wheel = new_wheel(deadline, 0, min(<uint32_t>NARROW, limit))
+    cdef Wheel *wheel = finer(deadline, 0, NARROW, limit)
     cdef int digit
     if wheel is NULL:
         return -1
@@ -128,20 +131,16 @@ cdef int wrap(Slot *slot, uint32_t limit) noexcept nogil:
     return 0
 
 
-cdef int cascade(
-    Slot *slot, uint64_t middle, uint32_t width, uint32_t bits, uint32_t limit, Timer *far, size_t *outliers
-) noexcept nogil:
-    """Move the timers of a bucket into a wheel that takes its place, but for those that it does not reach, to an array.
+cdef int cascade(Slot *slot, Wheel *wheel, uint32_t width, Timer *far, size_t *outliers) noexcept nogil:
+    """Move the timers of a bucket into an empty wheel that takes its place, and what it does not reach to an array.
 
-    The wheel has 2 ** `bits` slots, and reaches what differs from `middle` in the lowest `width` bits, or few more.
-    Where there is no array, and no timer differs in so many, it is finer, and reaches no further than they do.
-    `limit`: how many low bits may differ in the slot, at least one. `*outliers` becomes how many are in the array, and
-    is 0 where there is none.
+    `*outliers` becomes how many are in the array. Answers COARSE, and has changed nothing, where the timers differ in
+    fewer than `width` low bits, so that a finer wheel would do; NULL is the want of memory. A wheel that does not take
+    the place is freed.
     """
     cdef Chunk *newest = as_bucket(slot[0])
     cdef Chunk *chunk
     cdef Chunk *older
-    cdef Wheel *wheel
     cdef uint64_t digit
     cdef uint64_t spread = 0
     cdef size_t needs[WIDEST]
@@ -149,16 +148,12 @@ cdef int cascade(
     cdef size_t beyond = 0
     cdef int index
     cdef bint own = True
-    wheel = new_wheel(
-        middle, width - bits if width > bits else 0, min(min(bits, max(width, <uint32_t>NARROW)), limit)
-    )
     if wheel is NULL:
         return -1
     memset(needs, 0, wheel.size * sizeof(size_t))
     chunk = newest
     while chunk is not NULL:
         prefetch_chunk(chunk.older)
-        own = own and is_own(chunk)
         for index in range(chunk.count):
             digit = digit_for(wheel, chunk.timers[index].deadline)
             if digit < wheel.size:
@@ -166,15 +161,14 @@ cdef int cascade(
             else:
                 beyond += 1
         chunk = chunk.older
-    for index in range(<int>wheel.size):
-        if needs[index]:
-            spread |= digit_for(wheel, middle) ^ <uint64_t>index
-    if far is NULL and wheel.shift + width_of(spread) < width:
-        PyMem_Free(wheel)
-        width = spread_of_most(newest, middle, outliers)
-        if own and not width:
-            return wrap(slot, limit)
-        return cascade(slot, middle, width, bits, limit, NULL, outliers)
+    if width:
+        digit = digit_for(wheel, newest.timers[0].deadline)
+        for index in range(<int>wheel.size):
+            if needs[index]:
+                spread |= digit ^ <uint64_t>index
+        if wheel.shift + width_of(spread) < width:
+            PyMem_Free(wheel)
+            return COARSE
     for index in range(<int>wheel.size):
         if needs[index]:
             if allot(&wheel.slots[index], needs[index]) < 0:
@@ -185,7 +179,6 @@ cdef int cascade(
             # From here on, how many timers of the chunk at the cursor are still to come, from its end.
             needs[index] = cursors[index].count
     outliers[0] = beyond
-    own = True
     chunk = newest
     while chunk is not NULL:
         own = own and is_own(chunk)
@@ -218,17 +211,22 @@ cdef int cascade(
 
 cdef int split(Slot *slot, uint32_t limit) noexcept nogil:
     cdef Chunk *newest = as_bucket(slot[0])
+    cdef uint64_t deadline = newest.timers[0].deadline
     cdef uint32_t bits = even_bits(bucket_count(newest))
+    cdef uint32_t width
     cdef size_t none = 0
     # In all of these bits they differ, dense as most are.
-    return cascade(slot, newest.timers[0].deadline, limit, bits, limit, NULL, &none)
+    cdef int answer = cascade(slot, finer(deadline, limit, bits, limit), limit, NULL, &none)
+    if answer != COARSE:
+        return answer
+    width = width_of_all(newest)
+    if not width and is_wholly_own(newest):
+        return wrap(slot, limit)
+    return cascade(slot, finer(deadline, width, bits, limit), 0, NULL, &none)
 
 
 cdef int split_root(Slot *root, Timer *far, size_t *outliers) noexcept nogil:
     cdef Chunk *newest = as_bucket(root[0])
     cdef size_t count = bucket_count(newest)
-    cdef uint64_t middle = typical(newest)
-    cdef uint32_t width
     outliers[0] = min(outliers[0], count // 8)
-    width = spread_of_most(newest, middle, outliers)
-    return cascade(root, middle, width, bits_for(count - outliers[0]), 64, far, outliers)
+    return cascade(root, root_for(newest, min(bits_for(count) + 1, <uint32_t>WIDE), outliers[0]), 0, far, outliers)

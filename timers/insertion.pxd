@@ -5,8 +5,8 @@
 for `insert_slowly`: nodes that are shared, buckets that grow, wheels too fine for a deadline, which get a coarser one
 on top.
 
-The root reaches as far as the timers that it was made for. What lies beyond is not its affair: `insert_slowly` says so,
-and timerqueue.pxd keeps it in the overflow heap, until it puts a coarser wheel on top, a `crown`.
+What lies beyond the reach of the root (reach.pxd) is not its affair: `insert_slowly` says so, and timerqueue.pxd keeps it
+in the overflow heap.
 
 A bucket of FLOOD timers does not wait until something needs its inside: it cascades while a pass over it is cheap, and
 what comes later goes straight to the finer slots.
@@ -27,10 +27,6 @@ cdef bint insert_in_crowd(Slot *root, uint64_t deadline, size_t word) noexcept n
 # `limit`: how many low bits may differ in the slot; with 64, that of a whole tree, what it does not reach is refused.
 # Should the chunk `*ready` move, that becomes NULL, or where it then lies.
 cdef int insert_slowly(Slot *root, uint32_t limit, uint64_t deadline, size_t word, Chunk **ready) noexcept nogil
-# Put a wheel of so many bits on top of the root that reaches `deadline` too; and take it off again, while nothing else
-# is in it.
-cdef int crown(Slot *root, uint64_t deadline, uint32_t bits) noexcept nogil
-cdef void uncrown(Slot *root) noexcept nogil
 
 
 cdef inline Slot own_slot(Slot slot, uint64_t deadline) noexcept nogil:

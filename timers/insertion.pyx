@@ -10,19 +10,6 @@ from timers.slots cimport mark
 from timers.wheel cimport BEYOND, DONE, SPARSE, STARVED, Wheel, as_crowd, coarser, hang, is_crowd, prune
 
 
-cdef int crown(Slot *root, uint64_t deadline, uint32_t bits) noexcept nogil:
-    cdef Wheel *wheel = coarser(as_wheel(root[0]), deadline, 64, bits)
-    if wheel is NULL:
-        return -1
-    hang(wheel, root[0])
-    root[0] = <Slot>wheel + 1
-    return 0
-
-
-cdef void uncrown(Slot *root) noexcept nogil:
-    prune(root)
-
-
 cdef bint insert_in_crowd(Slot *root, uint64_t deadline, size_t word) noexcept nogil:
     cdef Slot slot = own_slot(root[0], deadline)
     return is_crowd(slot) and owners_of(&as_crowd(slot).owners) == 1 and crowd_append(as_crowd(slot), word) == 0

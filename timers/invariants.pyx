@@ -19,6 +19,7 @@ cdef const char *check_slot(Slot slot, uint64_t low, uint64_t high, bint mixed, 
     cdef Wheel *wheel
     cdef uint32_t index
     cdef bint empty = True
+    cdef bint is_root
     cdef const char *broken
     if is_crowd(slot):
         count[0] += as_crowd(slot).live
@@ -47,8 +48,9 @@ cdef const char *check_slot(Slot slot, uint64_t low, uint64_t high, bint mixed, 
             chunk = chunk.older
         return NULL
     wheel = as_wheel(slot)
-    if wheel.base != base_for(wheel.base, wheel.shift, bits_of(wheel)):
-        return "aligned: the base of a wheel is no multiple of its range"
+    is_root = low == 0 and high == <uint64_t>-1
+    if wheel.base != base_for(wheel.base, wheel.shift, 0 if is_root else bits_of(wheel)):
+        return "aligned: the base of a wheel is no multiple of its range, or of the slots of the root"
     if not low <= wheel.base <= end_of(wheel) <= high:
         return "nested: a finer wheel reaches beyond the slot that holds it"
     for index in range(16):

@@ -1,9 +1,9 @@
 # cython: language_level=3
 """Which slot of a wheel a deadline is in, and which slots are in use: arithmetic of digits, and of bits.
 
-A deadline is read like a number: a wheel takes the digit at `shift`, and reaches every deadline that has the digits of
-its base above that. Which slots are in use stands in bits, and which words of these are not 0 in bits again, so that
-empty time costs nothing to pass.
+A deadline is read like a number: a finer wheel takes the digit at `shift`, and reaches every deadline that has the
+digits of its base above that. (The root begins anywhere: see reach.pxd.) Which slots are in use stands in bits, and
+which words of these are not 0 in bits again, so that empty time costs nothing to pass.
 """
 
 from libc.stdint cimport uint16_t, uint32_t, uint64_t
@@ -17,7 +17,7 @@ cdef inline uint32_t bits_of(Wheel *wheel) noexcept nogil:
 
 
 cdef inline uint32_t reach_of(Wheel *wheel) noexcept nogil:
-    """A wheel reaches every deadline that differs from its base in so many low bits."""
+    """The range of a wheel, as a power of two."""
     return wheel.shift + bits_of(wheel)
 
 

@@ -6,14 +6,15 @@ from timers.bits cimport high_bit
 from timers.bucket cimport CHUNK, FEWEST, append, bucket_count, is_own, new_chunk
 from timers.cascade cimport allot, bits_for, split_root
 from timers.expiry cimport BATCH, earliest, highest, read, ripen, take
-from timers.insertion cimport FLOOD, crown, insert_in_crowd, insert_slowly, uncrown
+from timers.insertion cimport FLOOD, insert_in_crowd, insert_slowly
 from timers.invariants cimport check, soonest_of
 from timers.overflow cimport LIMIT, check_heap, copy_heap, free_heap, heap_size, pop, push, reserve, sort_heap
+from timers.reach cimport crown, divide, free_slots, is_aligned, reunite, slide, uncrown
 from timers.removal cimport MOST_FEW, too_few, withdraw
-from timers.sharing cimport free, memory, share
+from timers.sharing cimport free, memory, own_wheel, share
 from timers.tokens cimport timers_keep
 from timers.wheel cimport (
-    BEYOND, DONE, STARVED, as_bucket, as_wheel, digit_for, end_of, is_bucket, is_wheel,
+    BEYOND, DONE, STARVED, Wheel, as_bucket, as_wheel, digit_for, end_of, is_bucket, is_wheel,
 )
 
 cdef enum:
@@ -48,26 +49,12 @@ cdef bint reaches(Slot root, uint64_t deadline) noexcept nogil:
     return is_wheel(root) and digit_for(as_wheel(root), deadline) < as_wheel(root).size
 
 
-cdef void relieve(Queue *queue) noexcept nogil:
-    """Put a coarser wheel on top that takes at least half of the heap, if memory allows."""
+cdef bint take_over(Queue *queue) noexcept nogil:
+    """Move what the wheel has come to reach of the heap; False, and all is where it was, without memory."""
     cdef Heap *heap = queue.heap
-    cdef uint64_t base = as_wheel(queue.root).base
-    cdef uint32_t widths[65]
-    cdef uint32_t width = 0
-    cdef uint32_t nearer = 0
     cdef uint32_t index
     cdef uint32_t left = 0
-    cdef Slot top
     cdef Timer *timer
-    memset(widths, 0, sizeof(widths))
-    for index in range(heap.count):
-        widths[high_bit(heap.entries[index].timer.deadline ^ base) + 1] += 1
-    while nearer < (heap.count + 1) // 2:
-        width += 1
-        nearer += widths[width]
-    if crown(&queue.root, base ^ <uint64_t>1 << (width - 1), bits_for(queue.count)) < 0:
-        return
-    top = queue.root
     sort_heap(heap)
     for index in range(heap.count):
         timer = &heap.entries[index].timer
@@ -78,15 +65,74 @@ cdef void relieve(Queue *queue) noexcept nogil:
                 index -= 1
                 if reaches(queue.root, heap.entries[index].timer.deadline):
                     withdraw(&queue.root, heap.entries[index].timer.deadline)
-            # It has gone with the last of them, if there were some.
-            if queue.root == top:
-                uncrown(&queue.root)
-            return
+            return False
     for index in range(heap.count):
         if not reaches(queue.root, heap.entries[index].timer.deadline):
             heap.entries[left] = heap.entries[index]
             left += 1
     heap.count = left
+    return True
+
+
+cdef bint slide_on(Queue *queue) noexcept nogil:
+    """Slide the root, if it then takes at least half of the heap."""
+    cdef Wheel *root = as_wheel(queue.root)
+    cdef int by = free_slots(root)
+    cdef uint32_t index
+    cdef uint32_t reached = 0
+    for index in range(queue.heap.count):
+        reached += digit_for(root, queue.heap.entries[index].timer.deadline) - by < root.size
+    if not by or 2 * reached < queue.heap.count or own_wheel(&queue.root) < 0:
+        return False
+    slide(as_wheel(queue.root), by)
+    if take_over(queue):
+        return True
+    slide(as_wheel(queue.root), -by)
+    return False
+
+
+cdef int align(Queue *queue) noexcept nogil:
+    """Align the root; -1 for want of memory."""
+    cdef Wheel *former
+    if is_aligned(as_wheel(queue.root)):
+        return 0
+    former = divide(&queue.root)
+    if former is NULL:
+        return -1
+    if not take_over(queue):
+        reunite(&queue.root, former)
+        return -1
+    PyMem_Free(former)
+    return 0
+
+
+cdef void relieve(Queue *queue) noexcept nogil:
+    """Let the root reach more of the heap, until that is small again, if memory allows.
+
+    It slides, or gets a coarser wheel on top, which takes at least half of the heap.
+    """
+    cdef Heap *heap = queue.heap
+    cdef uint64_t base
+    cdef uint32_t widths[65]
+    cdef uint32_t width = 0
+    cdef uint32_t nearer = 0
+    cdef uint32_t index
+    cdef Slot top
+    if slide_on(queue) or align(queue) < 0 or heap.count < LIMIT:
+        return
+    base = as_wheel(queue.root).base
+    memset(widths, 0, sizeof(widths))
+    for index in range(heap.count):
+        widths[high_bit(heap.entries[index].timer.deadline ^ base) + 1] += 1
+    while nearer < (heap.count + 1) // 2:
+        width += 1
+        nearer += widths[width]
+    if crown(&queue.root, base ^ <uint64_t>1 << (width - 1), bits_for(queue.count)) < 0:
+        return
+    top = queue.root
+    # It has gone with the last timer that was taken back, if there were some.
+    if not take_over(queue) and queue.root == top:
+        uncrown(&queue.root)
 
 
 cdef int unheap(Queue *queue) noexcept nogil:

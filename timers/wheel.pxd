@@ -12,8 +12,8 @@
     (A datetime is counted in milliseconds of 1024 steps; here are a million of them over some minutes.)
 
 A slot is empty, or holds a bucket (bucket.pxd), a finer wheel, or a crowd (crowd.pxd). A wheel has 8 to 1024 slots of a
-power of two of steps each, and its range is a multiple of itself: the digit of a deadline that names the slot is cut
-out by a shift. A bucket cascades into a finer wheel the first time something needs its inside.
+power of two of steps each: the digit of a deadline that names the slot is its distance from the base, cut by a shift. A
+bucket cascades into a finer wheel the first time something needs its inside.
 
 Here is what a node of the tree is, and how a wheel is made. What is done with the tree has rooms of its own:
 
@@ -24,11 +24,12 @@ Here is what a node of the tree is, and how a wheel is made. What is done with t
     forwarding.pxd    a bucket that is shared cascades once, for all who share it
     expiry.pxd        timers fall due
     removal.pxd       one of many is found, and goes
+    reach.pxd         where the root begins, and what it reaches
     invariants.pxd    whether all is as it must be
 
 Invariants (invariants.pyx verifies each by name, with those of bucket.pxd and crowd.pxd):
   occupied    a slot's bit is set exactly where the slot is not empty, and a word's where one of its bits is
-  aligned     the base of a wheel is a multiple of its range
+  aligned     the base of the root is a multiple of its slots, that of a finer wheel of its range
   nested      a finer wheel lies within the slot that holds it
   no-husk     no wheel is empty
   in-slot     every timer lies within the range of its slot
@@ -69,9 +70,10 @@ cdef enum:
     BEYOND = 1
     STARVED = -1
 
-# An empty wheel that reaches `deadline`; NULL without memory.
-cdef Wheel *new_wheel(uint64_t deadline, uint32_t shift, uint32_t bits) noexcept nogil
-# The same, and reaches, within one of its slots, the given wheel too; `limit` bits at most, and `bits` of slots.
+# An empty wheel of 2 ** `bits` slots; NULL without memory.
+cdef Wheel *new_wheel(uint64_t base, uint32_t shift, uint32_t bits) noexcept nogil
+# One that reaches `deadline` and, within one of its slots, the given wheel, which is aligned to its range; `limit` bits
+# at most, and `bits` of slots.
 cdef Wheel *coarser(Wheel *wheel, uint64_t deadline, uint32_t limit, uint32_t bits) noexcept nogil
 # Put a finer wheel into its slot.
 cdef void hang(Wheel *wheel, Slot finer) noexcept nogil
@@ -105,8 +107,8 @@ cdef inline Chunk *as_bucket(Slot slot) noexcept nogil:
 
 cdef inline uint64_t digit_for(Wheel *wheel, uint64_t deadline) noexcept nogil:
     """The slot of `deadline`; `size` or more where the wheel does not reach it."""
-    # As wide as a deadline: cut to the width of a pointer, a far one would seem near.
-    return (wheel.base ^ deadline) >> wheel.shift
+    # What lies before the base is far beyond. As wide as a deadline: cut to the width of a pointer, it would seem near.
+    return (deadline - wheel.base) >> wheel.shift
 
 
 cdef inline uint64_t end_of(Wheel *wheel) noexcept nogil:

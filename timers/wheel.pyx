@@ -7,12 +7,12 @@ from timers.bits cimport PyMem_Free, PyMem_Malloc
 from timers.slots cimport base_for, first_occupied, mark, next_occupied, reach_of, wheel_size, width_of
 
 
-cdef Wheel *new_wheel(uint64_t deadline, uint32_t shift, uint32_t bits) noexcept nogil:
+cdef Wheel *new_wheel(uint64_t base, uint32_t shift, uint32_t bits) noexcept nogil:
     cdef uint32_t size = <uint32_t>1 << bits
     cdef Wheel *wheel = <Wheel *>PyMem_Malloc(wheel_size(size))
     if wheel is not NULL:
         memset(wheel, 0, wheel_size(size))
-        wheel.base = base_for(deadline, shift, bits)
+        wheel.base = base
         wheel.owners = 1
         wheel.shift = <uint8_t>shift
         wheel.size = <uint16_t>size
@@ -22,7 +22,8 @@ cdef Wheel *new_wheel(uint64_t deadline, uint32_t shift, uint32_t bits) noexcept
 cdef Wheel *coarser(Wheel *wheel, uint64_t deadline, uint32_t limit, uint32_t bits) noexcept nogil:
     cdef uint32_t width = width_of(wheel.base ^ deadline)
     cdef uint32_t shift = max(reach_of(wheel), width - min(width, bits))
-    return new_wheel(deadline, shift, min(bits, limit - shift))
+    bits = min(bits, limit - shift)
+    return new_wheel(base_for(deadline, shift, bits), shift, bits)
 
 
 cdef void hang(Wheel *wheel, Slot finer) noexcept nogil:

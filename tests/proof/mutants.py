@@ -31,6 +31,8 @@ FILES = (
     "timers/sharing.pyx",
     "timers/cascade.pxd",
     "timers/cascade.pyx",
+    "timers/reach.pxd",
+    "timers/reach.pyx",
     "timers/insertion.pxd",
     "timers/insertion.pyx",
     "timers/forwarding.pyx",
