@@ -65,7 +65,7 @@ cdef Wheel *root_for(Chunk *newest, uint32_t bits, size_t outliers) noexcept nog
     width = width_of(high - low)
     bits = min(bits, max(width + 1, <uint32_t>NARROW))
     shift = min(width - min(width, bits - 1), 64 - bits)
-    sooner = <uint64_t>1 << (shift + bits - SOONER)
+    sooner = <uint64_t>1 << bits >> SOONER << shift
     base = base_for(low - min(low, sooner), shift, 0)
     if shift + bits == 64:
         base = 0
