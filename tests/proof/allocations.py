@@ -107,6 +107,10 @@ SHAPES: dict[str, Callable[[], list[Any]]] = {
     "two objects": lambda: _spread(2, 10, Watched),
     "outliers": lambda: _spread(100, 400, str) + _far(10, str),
     "a heap at its brim": lambda: _spread(100, 400, str) + _far(62, str),
+    # The next one makes the root slide.
+    "a root that has room in front": lambda: (
+        _spread(100, 400, str) + [(later(1000 + number), str(100 + number)) for number in range(63)]
+    ),
     # What is due of half leaves it alone.
     "the heap alone": lambda: _spread(100, 400, str) + _far(40, str),
     "objects in the heap": lambda: _spread(60, 400, Watched) + _far(8, Watched),
@@ -121,6 +125,7 @@ SHAPES: dict[str, Callable[[], list[Any]]] = {
 # What is done after so many insertions, before the others.
 STIRS: dict[str, tuple[int, Callable[[Any], Any]]] = {
     "a heap at its brim": (100, lambda n: n.cancel(later(5), "none")),
+    "a root that has room in front": (100, lambda n: n.due(later(350))),
     "the heap alone": (100, lambda n: n.cancel(later(5), "none")),
     "objects in the heap": (60, lambda n: n.cancel(later(5), "none")),
     "a crowd": (300, lambda n: n.cancel(later(5), "none")),
