@@ -79,6 +79,11 @@ def _far(count: int, token: Callable[[int], Any]) -> list[tuple[datetime, Any]]:
     return [(later(10**12 + number // 3 * 10**11), token(1000 + number)) for number in range(count)]
 
 
+def _beyond(millis: int, apart: int) -> list[tuple[datetime, Any]]:
+    """As many as the heap holds."""
+    return [(later(millis + number * apart), str(100 + number)) for number in range(63)]
+
+
 BRIMS = (2, 3, 8, 16, 17, 31, 32, 33, 47, 48, 49, 64)
 
 # Notifiers to fail in, by the shape that their insertions gave them.
@@ -107,10 +112,9 @@ SHAPES: dict[str, Callable[[], list[Any]]] = {
     "two objects": lambda: _spread(2, 10, Watched),
     "outliers": lambda: _spread(100, 400, str) + _far(10, str),
     "a heap at its brim": lambda: _spread(100, 400, str) + _far(62, str),
-    # The next one makes the root slide.
-    "a root that has room in front": lambda: (
-        _spread(100, 400, str) + [(later(1000 + number), str(100 + number)) for number in range(63)]
-    ),
+    # The next one makes the root slide; and be divided.
+    "a root that has room in front": lambda: _spread(100, 400, str) + _beyond(1000, 1),
+    "a root that has none": lambda: _spread(100, 400, str) + _beyond(80_000, 500),
     # What is due of half leaves it alone.
     "the heap alone": lambda: _spread(100, 400, str) + _far(40, str),
     "objects in the heap": lambda: _spread(60, 400, Watched) + _far(8, Watched),
@@ -126,6 +130,7 @@ SHAPES: dict[str, Callable[[], list[Any]]] = {
 STIRS: dict[str, tuple[int, Callable[[Any], Any]]] = {
     "a heap at its brim": (100, lambda n: n.cancel(later(5), "none")),
     "a root that has room in front": (100, lambda n: n.due(later(350))),
+    "a root that has none": (100, lambda n: n.cancel(later(5), "none")),
     "the heap alone": (100, lambda n: n.cancel(later(5), "none")),
     "objects in the heap": (60, lambda n: n.cancel(later(5), "none")),
     "a crowd": (300, lambda n: n.cancel(later(5), "none")),

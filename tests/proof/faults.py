@@ -165,25 +165,12 @@ FAULTS = [
     ),
     Fault(
         "allocations",
-        "a root that does not slide back where there is no memory for what it should take",
-        "timers/timerqueue.pyx",
-        "    slide(as_wheel(queue.root), -by)\n",
-        "    pass\n",
-        Quick,
-        _tool(
-            "from tests.proof.allocations import *; "
-            "sweep('a root that has room in front', 'notify_at', False, False, False)"
-        ),
-        "",
-    ),
-    Fault(
-        "allocations",
         "a root that is not reunited where there is no memory for what its parts should take",
         "timers/timerqueue.pyx",
         "        reunite(&queue.root, former)\n",
         "        pass\n",
         Quick,
-        _tool("from tests.proof.allocations import *; sweep('a heap at its brim', 'notify_many far', False, False, False)"),
+        _tool("from tests.proof.allocations import *; sweep('a root that has none', 'notify_at', False, False, False)"),
         "",
     ),
     Fault(
