@@ -112,9 +112,11 @@ SHAPES: dict[str, Callable[[], list[Any]]] = {
     "two objects": lambda: _spread(2, 10, Watched),
     "outliers": lambda: _spread(100, 400, str) + _far(10, str),
     "a heap at its brim": lambda: _spread(100, 400, str) + _far(62, str),
-    # The next one makes the root slide; and be divided.
+    # The next one makes the root slide; and divides it, with timers on both sides of a multiple of its range.
     "a root that has room in front": lambda: _spread(100, 400, str) + _beyond(1000, 1),
-    "a root that has none": lambda: _spread(100, 400, str) + _beyond(80_000, 500),
+    "a root that has none": lambda: (
+        [(at - timedelta(milliseconds=200), token) for at, token in _spread(100, 400, str)] + _beyond(80_000, 500)
+    ),
     # What is due of half leaves it alone.
     "the heap alone": lambda: _spread(100, 400, str) + _far(40, str),
     "objects in the heap": lambda: _spread(60, 400, Watched) + _far(8, Watched),
@@ -130,7 +132,7 @@ SHAPES: dict[str, Callable[[], list[Any]]] = {
 STIRS: dict[str, tuple[int, Callable[[Any], Any]]] = {
     "a heap at its brim": (100, lambda n: n.cancel(later(5), "none")),
     "a root that has room in front": (100, lambda n: n.due(later(350))),
-    "a root that has none": (100, lambda n: n.cancel(later(5), "none")),
+    "a root that has none": (100, lambda n: n.due(later(-200))),
     "the heap alone": (100, lambda n: n.cancel(later(5), "none")),
     "objects in the heap": (60, lambda n: n.cancel(later(5), "none")),
     "a crowd": (300, lambda n: n.cancel(later(5), "none")),
