@@ -56,6 +56,14 @@ def test_what_the_wheel_does_not_reach_lies_in_the_heap(inside: Any) -> None:
     assert timers.heap() is None and timers.shape() is None and timers.memory() == 0
 
 
+def test_how_fine_the_root_is_does_not_depend_on_the_clock(inside: Any) -> None:
+    """On both sides of a turn of high bits timers lay in two slots, each as wide as all of them."""
+    for start in (0, 1 << 30, (1 << 40) - 330_000, (1 << 63) - 330_000, LAST - 700_000):
+        root = cascaded(inside, near(start), look=LAST).shape()
+        assert root.shift == 15 and 20 <= len(root.slots) <= 22
+        assert root.base <= start and near(start)[-1] - root.base < root.size << root.shift
+
+
 def test_equal_ones_stay_in_the_order_of_their_insertion(inside: Any) -> None:
     rng = random.Random(3)
     far = [rng.choice([FAR, FAR + 1, FAR + 2, 3, 4]) for _ in range(LIMIT - 1)]
@@ -108,7 +116,8 @@ def test_the_heap_is_handed_over_to_a_coarser_wheel(inside: Any) -> None:
 def test_the_hand_over_takes_memory_and_without_it_the_heap_grows(inside: Any) -> None:
     hand_over_starved(inside, NEAR, [NEAR * 2 + number // 3 + (number % 7 << 44) for number in range(LIMIT)])
     # What the two parts of a divided root reach beyond it, and what only a wheel on top of these does.
-    between = [NEAR + (1 << 21) - 1 - number for number in range(20)] + [NEAR + (number + 2 << 30) for number in range(44)]
+    between = [NEAR + (1 << 21) - 1 - number for number in range(20)]
+    between += [NEAR + (number + 2 << 30) for number in range(44)]
     hand_over_starved(inside, NEAR - 330_000, between)
     hand_over_starved(inside, NEAR - 330_000, [number << 52 for number in range(1, LIMIT + 1)])
 

@@ -4,7 +4,9 @@ from libc.stdint cimport int16_t, uint32_t
 from libc.string cimport memcpy
 
 from timers.bits cimport PyMem_Free, PyMem_Malloc, prefetch_chunk
-from timers.bucket cimport CHUNK, bucket_count, cut, gather, is_forwarded, is_own, leave_bucket, move, prefetch_tokens, successor
+from timers.bucket cimport (
+    CHUNK, bucket_count, cut, gather, is_forwarded, is_own, leave_bucket, move, prefetch_tokens, successor,
+)
 from timers.cascade cimport put_in_order
 from timers.crowd cimport ALL, Crowd, crowd_read, crowd_take, leave_crowd
 from timers.forwarding cimport follow, is_in_common, open_bucket

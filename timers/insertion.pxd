@@ -5,8 +5,8 @@
 for `insert_slowly`: nodes that are shared, buckets that grow, wheels too fine for a deadline, which get a coarser one
 on top.
 
-What lies beyond the reach of the root (reach.pxd) is not its affair: `insert_slowly` says so, and timerqueue.pxd keeps it
-in the overflow heap.
+What lies beyond the reach of the root (reach.pxd) is not its affair: `insert_slowly` says so, and timerqueue.pxd keeps
+it in the overflow heap.
 
 A bucket of FLOOD timers does not wait until something needs its inside: it cascades while a pass over it is cheap, and
 what comes later goes straight to the finer slots.

@@ -3,7 +3,7 @@
 
 A binary heap, ordered by deadline and then by insertion, which a number tells. Its head comes before the wheel or
 after it, never within: so the queue gives out the heap's early part, the wheel, the heap's late part. It stays small:
-at LIMIT timers the queue puts a coarser wheel on top (timerqueue.pyx) that takes at least half of them.
+at LIMIT timers the queue lets the root reach more of them (reach.pxd).
 
 Invariants (`check_heap` and `check_queue` verify each by name):
   heap-order      no timer of the heap comes before its parent

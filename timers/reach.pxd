@@ -2,8 +2,8 @@
 """The reach of the root: where it begins, and how it comes to reach more.
 
 A finer wheel is aligned to its range, so that it lies in one slot of any coarser one. The root begins where its timers
-do, at a multiple of its slots: else how coarse it is would depend on what the clock shows. (The timers of a minute lie
-in 235 slots of 256 ms, or, on both sides of a turn of high bits, in two slots that are each a day.)
+do, at a multiple of its slots: else how coarse it is would depend on what the clock shows, and timers of a minute, on
+both sides of a turn of high bits, would be in two slots, each of a year.
 
 It reaches about twice as far as the timers that it was made for, and slides as these fall due. What comes to lie far
 beyond puts a coarser wheel on top, a *crown*, and this is the root from then on. The former root is one of its finer

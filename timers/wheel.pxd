@@ -19,12 +19,12 @@ Here is what a node of the tree is, and how a wheel is made. What is done with t
 
     slots.pxd         which slot a deadline is in, and which are in use
     sharing.pxd       who owns a node: copies that share, and path copying
+    reach.pxd         where the root begins, and what it reaches
     cascade.pxd       what becomes of a bucket that something needs the inside of
     insertion.pxd     a timer comes
     forwarding.pxd    a bucket that is shared cascades once, for all who share it
     expiry.pxd        timers fall due
     removal.pxd       one of many is found, and goes
-    reach.pxd         where the root begins, and what it reaches
     invariants.pxd    whether all is as it must be
 
 Invariants (invariants.pyx verifies each by name, with those of bucket.pxd and crowd.pxd):
