@@ -6,7 +6,7 @@ from libc.string cimport memcpy, memset
 from timers.bits cimport PyMem_Free, prefetch, prefetch_chunk
 from timers.bucket cimport CHUNK, Chunk, bucket_count, is_own, leave_bucket, new_chunk, prefetch_tokens
 from timers.crowd cimport Crowd, new_crowd
-from timers.order cimport LANES, NEAR, difference_of, key_closely, rank_keys, sort
+from timers.order cimport LANES, NEAR, difference_of, insert_each, key_closely, rank_keys, sort
 from timers.reach cimport root_for
 from timers.sharing cimport one_chunk
 from timers.slots cimport base_for, mark, width_of
@@ -17,6 +17,27 @@ from timers.wheel cimport NARROW, WIDE, Wheel, as_bucket, digit_for, new_wheel
 cdef enum:
     WIDEST = 1 << WIDE
     COARSE = 1
+
+
+cdef void put_far_in_order(Chunk *chunk, uint32_t limit) noexcept nogil:
+    """By the highest of the bits that may differ, which tell most apart where they lie evenly; then by all."""
+    cdef Timer few[CHUNK]
+    cdef int16_t keys[LANES]
+    cdef int16_t places[LANES]
+    cdef uint32_t shift = limit - NEAR
+    cdef uint32_t index
+    for index in range(chunk.count):
+        few[index] = chunk.timers[index]
+        few[index].deadline >>= shift
+    key_closely(few, chunk.count, keys)
+    prefetch_tokens(chunk.timers, chunk.count)
+    rank_keys(keys, chunk.count, places)
+    memcpy(few, chunk.timers, chunk.count * sizeof(Timer))
+    for index in range(chunk.count):
+        chunk.timers[places[index]] = few[index]
+    if not insert_each(chunk.timers, chunk.count):
+        if sort(chunk.timers, chunk.count, difference_of(chunk.timers, chunk.count), few) is few:
+            memcpy(chunk.timers, few, chunk.count * sizeof(Timer))
 
 
 cdef int put_in_order(Slot *slot, uint32_t limit) noexcept nogil:
@@ -31,9 +52,7 @@ cdef int put_in_order(Slot *slot, uint32_t limit) noexcept nogil:
     if chunk.ordered:
         return 0
     if limit > NEAR:
-        prefetch_tokens(chunk.timers, chunk.count)
-        if sort(chunk.timers, chunk.count, difference_of(chunk.timers, chunk.count), few) is few:
-            memcpy(chunk.timers, few, chunk.count * sizeof(Timer))
+        put_far_in_order(chunk, limit)
     elif key_closely(chunk.timers, chunk.count, keys):
         prefetch_tokens(chunk.timers, chunk.count)
     else:
