@@ -154,9 +154,10 @@ def test_the_root_slides(inside: Any) -> None:
         if left is None:
             assert timers.shape().base % (root.size << root.shift) == 0
         else:
-            assert timers.shape()[0::2][:2] == root[0::2][:2] and len(timers.heap() or ()) == left
+            slid = timers.shape()
+            assert (slid.shift, slid.size) == (root.shift, root.size) and len(timers.heap() or ()) == left
             # With an eighth left for what is sooner.
-            assert min(timers.shape().slots) == root.size // 8 and timers.shape().base > root.base
+            assert min(slid.slots) == root.size // 8 and slid.base > root.base
         assert timers.check() == len(wanted) and timers.due(LAST, times=True) == wanted
 
 
@@ -180,6 +181,25 @@ def test_sliding_takes_memory_and_without_it_the_heap_grows(inside: Any) -> None
         assert deadlines_of(timers.shape()) == deadlines_of(root)
         assert timers.due(LAST, times=True) == wanted
     assert number > 3
+
+
+def test_a_root_with_one_finer_wheel_does_not_slide_without_memory(inside: Any) -> None:
+    """The finer wheel takes its place when what was taken over goes back."""
+    late = [NEAR + (22 << 15) + number for number in range(80)]
+    for number in range(60):
+        timers = cascaded(inside, [*near(), *late], look=0)
+        root = timers.shape()
+        assert len(timers.due(late[0] - 1)) == 600
+        # All that is left lies in one slot, which has cascaded.
+        (slot,) = timers.shape().slots.values()
+        assert is_wheel(slot) and timers.shape().shift == root.shift
+        end = root.base + (root.size << root.shift)
+        far = [end + each * 999 for each in range(LIMIT)]
+        for deadline in far[:-1]:
+            timers.put(deadline)
+        timers.starve(number).put(far[-1])
+        assert timers.check() == 80 + LIMIT
+        assert [deadline for deadline, _ in timers.due(LAST, times=True)] == [*late, *far]
 
 
 def test_a_heap_that_cannot_grow_refuses(inside: Any) -> None:

@@ -84,10 +84,13 @@ cdef bint slide_on(Queue *queue) noexcept nogil:
         reached += digit_for(root, queue.heap.entries[index].timer.deadline) - by < root.size
     if not by or 2 * reached < queue.heap.count or own_wheel(&queue.root) < 0:
         return False
-    slide(as_wheel(queue.root), by)
+    root = as_wheel(queue.root)
+    slide(root, by)
     if take_over(queue):
         return True
-    slide(as_wheel(queue.root), -by)
+    # It has gone with the last timer that was taken back, if it held nothing else but a finer wheel.
+    if as_wheel(queue.root) == root:
+        slide(root, -by)
     return False
 
 
