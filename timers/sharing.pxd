@@ -91,12 +91,8 @@ cdef inline Chunk *with_room(Chunk *newest) noexcept nogil:
                 chunk.capacity = <uint8_t>capacity
             return chunk
     elif newest.count < CHUNK:
-        # Where chunks were filled before, this one may be as well; of others it is not known whether more will come.
-        if newest.older is NULL:
-            capacity = min(<uint32_t>CHUNK, newest.count + 1 + <uint32_t>newest.count // 8)
-        else:
-            capacity = CHUNK
-        chunk = copy_chunk(newest, capacity)
+        # Of a copy it is not known whether more will come.
+        chunk = copy_chunk(newest, min(<uint32_t>CHUNK, newest.count + 1 + <uint32_t>newest.count // 8))
         if chunk is not NULL:
             leave_bucket(newest)
         return chunk
