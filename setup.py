@@ -41,7 +41,7 @@ ROOMS = (
     *("times", "arrow", "columns", "keys", "keeping", "boxes", "crowd", "index"),
     *("wheel", "sharing", "reach", "cascade", "insertion", "forwarding", "expiry", "removal", "invariants"),
     *("timerqueue", "spots", "timerset", "due", "search", "numbers", "pending", "copies", "state"),
-    *("face", "notifier", "deadlines"),
+    *("face", "notifier", "views", "deadlines"),
 )
 
 SANITIZERS = {"": None, "address": "address,undefined", "thread": "thread"}

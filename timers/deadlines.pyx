@@ -16,7 +16,7 @@ from timers.keys cimport (
     renew_key, shrink,
 )
 from timers.notifier cimport MultiNotifier
-from timers.pending cimport ITEMS, TIMES, TOKENS, Shape, iterate
+from timers.pending cimport ITEMS, TOKENS, iterate
 from timers.numbers cimport locate_entry
 from timers.search cimport shift
 from timers.state cimport thaw
@@ -28,8 +28,10 @@ from timers.timerset cimport (
 )
 from timers.times cimport FLOAT, INT, read_time, turn_to_float, write_time
 
-from collections.abc import ItemsView, KeysView, Mapping, MutableMapping, ValuesView
+from collections.abc import KeysView, Mapping, MutableMapping
 from copy import copy, deepcopy
+
+from timers.views import Items, Times
 
 import_datetime()
 
@@ -302,28 +304,6 @@ in which they were set. Setting, moving, deleting and asking cost O(1), falling 
             set_attributes(self, (<tuple>state)[4])
         must_be_unchanged(self, version)
         exchange(self, fresh)
-
-
-# ---- views, which need not ask for each key
-
-class Items(ItemsView):
-    __slots__ = ()
-
-    def __iter__(self):
-        return iterate_view(self, ITEMS)
-
-
-class Times(ValuesView):
-    __slots__ = ()
-
-    def __iter__(self):
-        return iterate_view(self, TIMES)
-
-
-cdef object iterate_view(view, Shape shape):
-    cdef TimerSet owner = <Deadlines?>view._mapping
-    with cython.critical_section(owner):
-        return iterate(owner, shape)
 
 
 # ---- one key

@@ -1,0 +1,28 @@
+"""What `items()` and `values()` of a `Deadlines` answer: views that need not ask for each key, as those of the library do."""
+
+cimport cython
+
+from timers.pending cimport ITEMS, TIMES, Shape, iterate
+from timers.timerset cimport TimerSet
+
+from collections.abc import ItemsView, ValuesView
+
+
+class Items(ItemsView):
+    __slots__ = ()
+
+    def __iter__(self):
+        return iterate_view(self, ITEMS)
+
+
+class Times(ValuesView):
+    __slots__ = ()
+
+    def __iter__(self):
+        return iterate_view(self, TIMES)
+
+
+cdef object iterate_view(view, Shape shape):
+    cdef TimerSet owner = <TimerSet?>view._mapping
+    with cython.critical_section(owner):
+        return iterate(owner, shape)
