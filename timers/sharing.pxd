@@ -92,7 +92,7 @@ cdef inline Chunk *with_room(Chunk *newest) noexcept nogil:
             return chunk
     elif newest.count < CHUNK:
         # Of a copy it is not known whether more will come.
-        chunk = copy_chunk(newest, min(<uint32_t>CHUNK, newest.count + 1 + <uint32_t>newest.count // 8))
+        chunk = copy_chunk(newest, min(<uint32_t>CHUNK, newest.count + 1 + <uint32_t>bucket_count(newest) // 16))
         if chunk is not NULL:
             leave_bucket(newest)
         return chunk
