@@ -5,6 +5,7 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from cpython.datetime cimport import_datetime
 from libc.stdint cimport uint8_t, uint64_t
 
+from timers.bits cimport FREE_THREADED
 from timers.columns cimport read_times as read_column, read_tokens
 from timers.copies cimport set_attributes
 from timers.due cimport take
@@ -14,7 +15,7 @@ from timers.search cimport discard, locate, move
 from timers.state cimport thaw
 from timers.spots cimport Spot
 from timers.timerset cimport TimerSet, add, add_many, exchange, is_keyed, mix_error
-from timers.times cimport AWARE, FLOAT, INT, Kind, read_time, turn_to_float
+from timers.times cimport AWARE, FLOAT, INT, Kind, is_plain_time, read_time, turn_to_float
 
 import_datetime()
 
@@ -150,25 +151,28 @@ datetime.datetime(2024, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
         """
         cdef Kind kind = AWARE
         cdef bytes deadlines = read_column(ats, &kind)
-        cdef list times = list(ats) if deadlines is None else None
-        # Last what runs no foreign code to be read: two more lists at once are much memory.
+        cdef list times = None
+        if deadlines is None:
+            times = ats if type(ats) is list and not FREE_THREADED else list(ats)
+        # Last what runs no foreign code to be read.
         cdef list held = None if type(tokens) is list else all_of(tokens)
         # An int among floats may be meant as one.
         cdef bint floats = self.queue.kind == FLOAT and self.queue.count > 0
         if deadlines is None:
             kind = FLOAT if floats else AWARE
-            deadlines = read_times(times, &kind)
+            deadlines = read_times(times, times is not ats, &kind)
             times = None
         elif floats and kind == INT:
             turn_to_floats(deadlines)
             kind = FLOAT
-        if held is None:
-            held = all_of(tokens)
+        cdef bint own = held is not None
+        if not own:
+            held = tokens
         cdef Py_ssize_t count = len(deadlines) // <Py_ssize_t>sizeof(uint64_t)
         if count != len(held):
             raise ValueError(f"ats and tokens must have the same length, not {count} and {len(held)}")
         must_be_bare(self)
-        add_many(self, <const uint64_t *>PyBytes_AS_STRING(deadlines), held, kind)
+        add_many(self, <const uint64_t *>PyBytes_AS_STRING(deadlines), held, kind, own)
 
     @cython.critical_section
     def __iter__(self):
@@ -183,7 +187,7 @@ datetime.datetime(2024, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
         """Replace everything by an unpickled state. ValueError or TypeError for one that is damaged."""
         cdef TimerSet fresh = TimerSet.__new__(TimerSet)
         deadlines, tokens, kind = thaw(state)
-        add_many(fresh, <const uint64_t *>PyBytes_AS_STRING(<bytes>deadlines), tokens, kind)
+        add_many(fresh, <const uint64_t *>PyBytes_AS_STRING(<bytes>deadlines), tokens, kind, True)
         if len(<tuple>state) == 5:
             set_attributes(self, (<tuple>state)[4])
         must_be_bare(self)
@@ -219,13 +223,22 @@ cdef list all_of(tokens):
     return list(tokens) if held is None else held
 
 
-cdef bytes read_times(list ats, Kind *kind):
-    """The deadlines, as an array in the memory of a bytes object; `kind`: what is pending, or else of the first."""
+cdef bytes read_times(list ats, bint own, Kind *kind):
+    """The deadlines, as an array in the memory of a bytes object; `kind`: what is pending, or else of the first.
+
+    A list that is not `own` is copied before foreign code may come in, and change it.
+    """
     cdef Py_ssize_t index
     cdef uint8_t other = 0
     cdef uint64_t deadline
-    block = PyBytes_FromStringAndSize(NULL, len(ats) * sizeof(uint64_t))
-    for index in range(len(ats)):
+    cdef Py_ssize_t count = len(ats)
+    block = PyBytes_FromStringAndSize(NULL, count * sizeof(uint64_t))
+    for index in range(count):
+        if not own and not is_plain_time(ats[index]):
+            ats = list(ats)
+            own = True
+        if len(ats) != count:
+            raise RuntimeError("ats must keep its length while it is read")
         deadline = read_time(ats[index], "ats", True, &other)
         if other != kind[0]:
             if not index and not (kind[0] == FLOAT and other == INT):

@@ -145,7 +145,7 @@ cdef inline Timer *sort(Timer *timers, size_t count, uint64_t difference, Timer 
 
     `difference`: of the deadlines, all their differing bits, or 0 if they stand in order. `spare`: room for as many.
     """
-    cdef uint32_t shift, bits, enough
+    cdef uint32_t shift, bits, enough, digit
     cdef int16_t places[LANES]
     cdef size_t index
     cdef Timer *result
@@ -161,6 +161,9 @@ cdef inline Timer *sort(Timer *timers, size_t count, uint64_t difference, Timer 
     # So many bits tell most timers apart, where they lie evenly: those of floats differ in forty.
     enough = high_bit(count) + 1
     if bits > 2 * enough:
+        # And a few more nearly all, where they cost no further digit.
+        digit = min(<uint32_t>high_bit(FAN), enough)
+        enough = min(enough + 4, (enough + digit - 1) // digit * digit)
         result = by_digits(timers, count, shift + bits - enough, enough, spare)
         if insert_each(result, count):
             return result

@@ -9,7 +9,7 @@ from cpython.ref cimport Py_DECREF, Py_INCREF
 from cpython.tuple cimport PyTuple_New
 from libc.stdint cimport int32_t, uint32_t
 
-from timers.bits cimport prefetch
+from timers.bits cimport FREE_THREADED, prefetch
 from timers.boxes cimport (
     PyListObject, PyTupleObject, are_spent, check_boxes, copy_boxes, empty_boxes, make_room, must_be_whole, put_in_box,
     trim_boxes,
@@ -18,7 +18,7 @@ from timers.bucket cimport Timer
 from timers.keys cimport Entry, check_keys, entry_of, fold
 from timers.timerqueue cimport check_queue, clear_queue, copy_queue, init_queue, put, read_queue, take_back
 from timers.times cimport FLOAT, INT, NAIVE, turn_to_float, write_time
-from timers.tokens cimport box_of, boxed, is_boxed
+from timers.tokens cimport box_of, boxed, is_boxed, timers_drop, timers_keep
 
 import_datetime()
 
@@ -108,25 +108,27 @@ cdef size_t put_boxed(TimerSet self, uint64_t deadline, object token, bint loose
     return boxed(box)
 
 
-cdef int add_many(TimerSet self, const uint64_t *deadlines, list tokens, uint8_t kind) except -1:
+cdef int add_many(TimerSet self, const uint64_t *deadlines, list tokens, uint8_t kind, bint own) except -1:
     cdef Py_ssize_t count = len(tokens)
-    cdef Py_ssize_t index
-    cdef uint64_t deadline
     # How each is kept; NULL: all in the tree.
     cdef uint8_t *keepings = NULL
-    if not are_plain(tokens):
-        keepings = <uint8_t *>PyMem_Malloc(count)
-        if keepings is NULL:
+    check_kinds(self, deadlines, count, kind)
+    if (not FREE_THREADED or own) and keep_plain(tokens):
+        if put_all(self, deadlines, tokens, kind, NULL) < 0:
             raise MemoryError
+        return 0
+    if not own:
+        # Foreign code may come in below, and change the list.
+        tokens = list(tokens)
+        if len(tokens) != count:
+            raise restless_error()
+    keepings = <uint8_t *>PyMem_Malloc(count)
+    if keepings is NULL:
+        raise MemoryError
     try:
-        if keepings is not NULL:
-            make_boxes(self, count_boxed(tokens, keepings))
+        make_boxes(self, count_boxed(tokens, keepings))
         # From here on no foreign code runs.
-        index = 0
-        while index < count and kind != self.queue.kind:
-            deadline = deadlines[index]
-            check_kind(self, &deadline, kind, "ats")
-            index += 1
+        check_kinds(self, deadlines, count, kind)
         if put_all(self, deadlines, tokens, kind, keepings) < 0:
             raise MemoryError
     finally:
@@ -134,30 +136,49 @@ cdef int add_many(TimerSet self, const uint64_t *deadlines, list tokens, uint8_t
     return 0
 
 
+cdef int check_kinds(TimerSet self, const uint64_t *deadlines, Py_ssize_t count, uint8_t kind) except -1:
+    cdef Py_ssize_t index = 0
+    cdef uint64_t deadline
+    while index < count and kind != self.queue.kind:
+        deadline = deadlines[index]
+        check_kind(self, &deadline, kind, "ats")
+        index += 1
+    return 0
+
+
 cdef int put_all(
     TimerSet self, const uint64_t *deadlines, list tokens, uint8_t kind, const uint8_t *keepings
 ) noexcept:
-    """Add timers whose kind goes with the pending ones, all or none; -1 without memory."""
+    """Add timers whose kind goes with the pending ones, all or none; -1 without memory.
+
+    Without `keepings`, the references are those that `keep_plain` took.
+    """
+    cdef PyObject **items = (<PyListObject *>tokens).ob_item
     cdef uint64_t next = self.queue.next
     cdef Py_ssize_t count = PyList_GET_SIZE(tokens)
     cdef Py_ssize_t done = 0
+    cdef uint64_t deadline
     while done < count:
-        if done + AHEAD < count:
-            prefetch((<PyListObject *>tokens).ob_item[done + AHEAD])
-        if not put_token(
-            self, held_deadline(self, deadlines[done], kind), tokens[done],
-            IN_TREE if keepings is NULL else <Keeping>keepings[done], 0,
-        ):
-            break
+        deadline = held_deadline(self, deadlines[done], kind)
+        if keepings is NULL:
+            if put(&self.queue, deadline, <size_t>items[done]) < 0:
+                break
+        else:
+            if done + AHEAD < count:
+                prefetch(items[done + AHEAD])
+            if not put_token(self, deadline, <object>items[done], <Keeping>keepings[done], 0):
+                break
         done += 1
     if self.queue.next != next:
         self.soonest = None
     if done == count:
         self.version += count
         return 0
+    # The list keeps the tokens alive: no finaliser runs.
+    if keepings is NULL:
+        drop_plain(tokens, done)
     while done:
         done -= 1
-        # The list keeps the tokens alive: no finaliser runs.
         release(self, take_back(&self.queue, held_deadline(self, deadlines[done], kind)))
     return -1
 
@@ -169,16 +190,28 @@ cdef inline uint64_t held_deadline(TimerSet self, uint64_t deadline, uint8_t kin
     return deadline
 
 
-cdef bint are_plain(list tokens) noexcept:
+cdef bint keep_plain(list tokens) noexcept:
+    """Whether all tokens lie in the tree itself; then with a reference of each."""
+    cdef PyObject **items = (<PyListObject *>tokens).ob_item
     cdef Py_ssize_t count = PyList_GET_SIZE(tokens)
     cdef Py_ssize_t index
     for index in range(count):
         if index + AHEAD < count:
-            prefetch((<PyListObject *>tokens).ob_item[index + AHEAD])
-        token = tokens[index]
-        if type(token) is not str and keeping_of(token) != IN_TREE:
+            prefetch(items[index + AHEAD])
+        if type(<object>items[index]) is not str and keeping_of(<object>items[index]) != IN_TREE:
+            while index:
+                index -= 1
+                timers_drop(<size_t>items[index])
             return False
+        timers_keep(<size_t>items[index])
     return True
+
+
+cdef void drop_plain(list tokens, Py_ssize_t begin) noexcept:
+    """Let go of the references from one on."""
+    cdef Py_ssize_t index
+    for index in range(begin, PyList_GET_SIZE(tokens)):
+        timers_drop(<size_t>(<PyListObject *>tokens).ob_item[index])
 
 
 cdef size_t count_boxed(list tokens, uint8_t *keepings) noexcept:

@@ -171,6 +171,15 @@ cdef uint64_t read_other_time(object at, str name, bint up, uint8_t *kind) excep
 cdef object from_beyond(uint64_t deadline)
 
 
+cdef inline bint is_plain_time(object at) noexcept:
+    """Whether to read it runs no foreign code. Of others it is not known."""
+    cdef PyObject *zone
+    if type(at) is datetime:
+        zone = PyDateTime_DATE_GET_TZINFO(at)
+        return zone is PyDateTime_TimeZone_UTC or zone is <PyObject *>None
+    return type(at) is float or type(at) is int
+
+
 cdef inline uint64_t read_time(object at, str name, bint up, uint8_t *kind) except? 0:
     """The deadline of a time of any kind; nanoseconds of a datetime's subclass are rounded `up` or down."""
     cdef PyObject *zone
