@@ -18,10 +18,11 @@ from timers.wheel cimport Wheel, as_bucket, as_crowd, as_wheel, end_of, is_bucke
 
 
 cdef inline uint32_t count_due(Chunk *chunk, uint64_t now) noexcept nogil:
-    """Of an ordered chunk."""
     cdef uint32_t count = 0
-    while count < chunk.count and chunk.timers[count].deadline <= now:
-        count += 1
+    cdef uint32_t index
+    # Without a branch: where the last of them stands in its order cannot be foretold.
+    for index in range(chunk.count):
+        count += chunk.timers[index].deadline <= now
     return count
 
 

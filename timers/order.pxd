@@ -128,6 +128,8 @@ cdef inline bint insert_each(Timer *timers, size_t count) noexcept nogil:
     cdef size_t index, place
     cdef size_t left = MOVES * count
     for index in range(1, count):
+        if timers[index - 1].deadline <= timers[index].deadline:
+            continue
         timer = timers[index]
         place = index
         while place and timers[place - 1].deadline > timer.deadline:
