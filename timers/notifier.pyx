@@ -12,7 +12,7 @@ from timers.due cimport take
 from timers.face cimport Face, publish
 from timers.pending cimport PAIRS, iterate
 from timers.search cimport discard, locate, move
-from timers.state cimport thaw
+from timers.state cimport thaw_into
 from timers.spots cimport Spot
 from timers.timerset cimport TimerSet, add, add_many, exchange, is_keyed, mix_error
 from timers.times cimport AWARE, FLOAT, INT, Kind, is_plain_time, read_time, turn_to_float
@@ -186,8 +186,7 @@ datetime.datetime(2024, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
     def __setstate__(self, state):
         """Replace everything by an unpickled state. ValueError or TypeError for one that is damaged."""
         cdef TimerSet fresh = TimerSet.__new__(TimerSet)
-        deadlines, tokens, kind = thaw(state)
-        add_many(fresh, <const uint64_t *>PyBytes_AS_STRING(<bytes>deadlines), tokens, kind, True)
+        thaw_into(fresh, state)
         if len(<tuple>state) == 5:
             set_attributes(self, (<tuple>state)[4])
         must_be_bare(self)

@@ -16,6 +16,7 @@ from cpython.mem cimport PyMem_Calloc, PyMem_Free
 from cpython.object cimport PyObject
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
+from timers.timerset cimport TimerSet, add_many, put_plain
 from timers.times cimport AWARE, DAY, FIRST, FLOAT, INT, LAST, NAIVE, fold_float, pack, unpack
 
 cdef extern from "Python.h":
@@ -141,6 +142,18 @@ cdef uint8_t kind_of(version, kind) except 255:
 
 
 cdef tuple thaw(state):
+    return read_state(state, None)
+
+
+cdef int thaw_into(TimerSet fresh, state) except -1:
+    deadlines, tokens, kind = read_state(state, fresh)
+    if tokens is not None:
+        add_many(fresh, <const uint64_t *>PyBytes_AS_STRING(<bytes>deadlines), tokens, kind, True)
+    return 0
+
+
+cdef tuple read_state(state, TimerSet fresh):
+    """What `thaw` answers; but strings that were joined go straight into `fresh`, and then there is no list."""
     if type(state) is not tuple or not 4 <= len(<tuple>state) <= 5:
         raise TypeError("the state must be a tuple (version, times, tokens, kind)")
     version, times, tokens, kind = (<tuple>state)[:4]
@@ -155,14 +168,14 @@ cdef tuple thaw(state):
     except (TypeError, BufferError):
         raise TypeError("the times of a state must be bytes") from None
     try:
-        deadlines, parts = read_times(<const unsigned char *>view.buf, view.len, tokens, number)
+        deadlines, parts = read_times(<const unsigned char *>view.buf, view.len, tokens, number, fresh)
     finally:
         PyBuffer_Release(&view)
     return deadlines, parts, number
 
 
-cdef tuple read_times(const unsigned char *times, Py_ssize_t size, tokens, uint8_t kind):
-    """The deadlines, in the memory of a bytes object, and the list of tokens."""
+cdef tuple read_times(const unsigned char *times, Py_ssize_t size, tokens, uint8_t kind, TimerSet fresh):
+    """The deadlines, in the memory of a bytes object, and the list of tokens; see `read_state`."""
     cdef uint64_t low = <uint64_t>FIRST if kind == NAIVE else 1
     cdef uint64_t high = <uint64_t>LAST if kind == NAIVE else <uint64_t>(LAST + DAY - 1)
     cdef bint joined = type(tokens) is str
@@ -173,10 +186,18 @@ cdef tuple read_times(const unsigned char *times, Py_ssize_t size, tokens, uint8
     cdef uint64_t number = 0
     cdef uint64_t step
     cdef uint64_t length
-    cdef list parts = []
-    # As many as there can be: a time takes a byte or more, and so does the length of a string.
-    cdef bytes deadlines = PyBytes_FromStringAndSize(NULL, (size // 2 if joined else count) * sizeof(uint64_t))
-    cdef uint64_t *deadline = <uint64_t *>PyBytes_AS_STRING(deadlines)
+    cdef bint straight = joined and fresh is not None
+    cdef list parts = None
+    cdef bytes deadlines = None
+    cdef uint64_t *next = NULL
+    cdef uint64_t deadline
+    if straight:
+        fresh.queue.kind = kind
+    else:
+        parts = []
+        # As many as there can be: a time takes a byte or more, and so does the length of a string.
+        deadlines = PyBytes_FromStringAndSize(NULL, (size // 2 if joined else count) * sizeof(uint64_t))
+        next = <uint64_t *>PyBytes_AS_STRING(deadlines)
     if kind == FLOAT:
         low, high = fold_float(-<double>1e999), fold_float(<double>1e999)
     elif kind == INT:
@@ -186,19 +207,25 @@ cdef tuple read_times(const unsigned char *times, Py_ssize_t size, tokens, uint8
         if step > high - number or number + step < low:
             raise ValueError("the state has a time outside the calendar")
         number += step
+        if kind == FLOAT and number == NEGATIVE_ZERO:
+            raise ValueError("the state has a time of -0.0")
+        deadline = number if kind == FLOAT or kind == INT else pack(<int64_t>number)
         if joined:
             length = read_number(times, size, &place)
             if length > <uint64_t>(count - used):
                 raise ValueError("the state has a token that is longer than what there is of them")
-            parts.append((<str>tokens)[used:used + <Py_ssize_t>length])
+            token = (<str>tokens)[used:used + <Py_ssize_t>length]
             used += <Py_ssize_t>length
         else:
-            parts.append((<tuple>tokens)[used])
+            token = (<tuple>tokens)[used]
             used += 1
-        if kind == FLOAT and number == NEGATIVE_ZERO:
-            raise ValueError("the state has a time of -0.0")
-        deadline[0] = number if kind == FLOAT or kind == INT else pack(<int64_t>number)
-        deadline += 1
+        if straight:
+            if not put_plain(fresh, deadline, <size_t><PyObject *>token):
+                raise MemoryError
+        else:
+            parts.append(token)
+            next[0] = deadline
+            next += 1
     if place != size or used != count:
         raise ValueError("the state has more times than tokens, or more tokens than times")
     return deadlines, parts
