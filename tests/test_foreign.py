@@ -138,6 +138,33 @@ def test_lists_are_read_before_what_they_hold_is_asked() -> None:
     assert not ats and len(n) == count + 2
 
 
+@pytest.mark.parametrize("threshold", range(1, 5))
+@pytest.mark.parametrize("shortened", ["ats", "tokens"])
+def test_lists_that_a_collection_shortens(shortened: str, threshold: int) -> None:
+    """They are copied where foreign code may come in, and to copy them may let it in."""
+    n: MultiNotifier[Any] = MultiNotifier([(NOON, 0)])
+    at = later(1).astimezone() if shortened == "ats" else later(1)
+    lists: dict[str, list[Any]] = {"ats": [at] * 20, "tokens": [object()] * 20}
+
+    def shorten(phase: str, info: dict[str, int]) -> None:
+        lists[shortened].clear()
+
+    old = gc.get_threshold()
+    gc.collect()
+    gc.callbacks.append(shorten)
+    gc.set_threshold(threshold)
+    try:
+        n.notify_many(lists["ats"], lists["tokens"])
+    except (RuntimeError, ValueError):
+        assert len(n) == 1
+    else:
+        assert len(n) == 21
+    finally:
+        gc.set_threshold(*old)
+        gc.callbacks.remove(shorten)
+    n._check()
+
+
 def test_a_collection_at_every_attempt() -> None:
     """From CPython 3.12 on collections wait until no C code runs: then each call just succeeds."""
     tokens = [f"{number}" for number in range(50)]

@@ -153,9 +153,8 @@ datetime.datetime(2024, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
         cdef bytes deadlines = read_column(ats, &kind)
         cdef list times = None
         if deadlines is None:
-            times = ats if type(ats) is list and not FREE_THREADED else list(ats)
-        # Last what runs no foreign code to be read.
-        cdef list held = None if type(tokens) is list else all_of(tokens)
+            times = ats if is_quiet(ats) else list(ats)
+        cdef list held = tokens if is_quiet(tokens) else all_of(tokens)
         # An int among floats may be meant as one.
         cdef bint floats = self.queue.kind == FLOAT and self.queue.count > 0
         if deadlines is None:
@@ -165,14 +164,11 @@ datetime.datetime(2024, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
         elif floats and kind == INT:
             turn_to_floats(deadlines)
             kind = FLOAT
-        cdef bint own = held is not None
-        if not own:
-            held = tokens
         cdef Py_ssize_t count = len(deadlines) // <Py_ssize_t>sizeof(uint64_t)
         if count != len(held):
             raise ValueError(f"ats and tokens must have the same length, not {count} and {len(held)}")
         must_be_bare(self)
-        add_many(self, <const uint64_t *>PyBytes_AS_STRING(deadlines), held, kind, own)
+        add_many(self, <const uint64_t *>PyBytes_AS_STRING(deadlines), held, kind, held is not tokens)
 
     @cython.critical_section
     def __iter__(self):
@@ -215,6 +211,11 @@ cdef uint64_t soonest_at(MultiNotifier self) noexcept:
 cdef list due_by(MultiNotifier self, uint64_t deadline, uint8_t kind, size_t most):
     with cython.critical_section(self):
         return take(self, deadline, kind, most)
+
+
+cdef inline bint is_quiet(things):
+    """Whether it is a list that stays as it is while no foreign code runs."""
+    return type(things) is list and not FREE_THREADED
 
 
 cdef list all_of(tokens):

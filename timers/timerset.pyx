@@ -9,7 +9,7 @@ from cpython.ref cimport Py_DECREF, Py_INCREF
 from cpython.tuple cimport PyTuple_New
 from libc.stdint cimport int32_t, uint32_t
 
-from timers.bits cimport FREE_THREADED, prefetch
+from timers.bits cimport prefetch
 from timers.boxes cimport (
     PyListObject, PyTupleObject, are_spent, check_boxes, copy_boxes, empty_boxes, make_room, must_be_whole, put_in_box,
     trim_boxes,
@@ -113,7 +113,7 @@ cdef int add_many(TimerSet self, const uint64_t *deadlines, list tokens, uint8_t
     # How each is kept; NULL: all in the tree.
     cdef uint8_t *keepings = NULL
     check_kinds(self, deadlines, count, kind)
-    if (not FREE_THREADED or own) and keep_plain(tokens):
+    if keep_plain(tokens):
         if put_all(self, deadlines, tokens, kind, NULL) < 0:
             raise MemoryError
         return 0
