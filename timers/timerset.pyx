@@ -121,7 +121,7 @@ cdef int add_many(TimerSet self, const uint64_t *deadlines, list tokens, uint8_t
         # Foreign code may come in below, and change the list.
         tokens = list(tokens)
         if len(tokens) != count:
-            raise restless_error()
+            raise RuntimeError("tokens must keep its length while it is read")
     keepings = <uint8_t *>PyMem_Malloc(count)
     if keepings is NULL:
         raise MemoryError

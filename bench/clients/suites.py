@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import unittest
@@ -58,6 +59,8 @@ def run_unittests(modules: list[str], left_out: dict[str, str]) -> bool:
 def run_pytest(arguments: list[str], left_out: dict[str, str]) -> bool:
     import pytest
 
+    # As in the foreground: a shell's background jobs ignore it, and trio's tests do not.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     # Not with the settings of this project.
     fresh = ["-q", "-c", "/dev/null", "-p", "no:cacheprovider"]
     return not pytest.main([*fresh, *arguments, *(f"--deselect={name}" for name in left_out)])
