@@ -55,6 +55,10 @@ cdef inline unsigned char *write_number(unsigned char *out, uint64_t number) noe
 cdef inline uint64_t read_number(const unsigned char *times, Py_ssize_t size, Py_ssize_t *place) except? 0:
     cdef uint64_t number = 0
     cdef uint32_t shift = 0
+    if place[0] < size and times[place[0]] < 128:
+        # Most lengths, and times that lie close.
+        place[0] += 1
+        return times[place[0] - 1]
     while True:
         # Of the tenth byte one bit is left.
         if place[0] == size or shift > 63 or (shift == 63 and times[place[0]] > 1):
@@ -207,9 +211,12 @@ cdef tuple read_times(const unsigned char *times, Py_ssize_t size, tokens, uint8
         if step > high - number or number + step < low:
             raise ValueError("the state has a time outside the calendar")
         number += step
-        if kind == FLOAT and number == NEGATIVE_ZERO:
+        if kind == AWARE or kind == NAIVE:
+            deadline = pack(<int64_t>number)
+        elif kind == FLOAT and number == NEGATIVE_ZERO:
             raise ValueError("the state has a time of -0.0")
-        deadline = number if kind == FLOAT or kind == INT else pack(<int64_t>number)
+        else:
+            deadline = number
         if joined:
             length = read_number(times, size, &place)
             if length > <uint64_t>(count - used):

@@ -1,4 +1,4 @@
-"""What `items()` and `values()` of a `Deadlines` answer: views that need not ask for each key."""
+"""The views: see views.pxd."""
 
 cimport cython
 
