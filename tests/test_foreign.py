@@ -8,6 +8,7 @@ import itertools
 import os
 import random
 import weakref
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, Callable
 
@@ -136,6 +137,20 @@ def test_lists_are_read_before_what_they_hold_is_asked() -> None:
     count = len(n)
     n.notify_many(ats, [1, 2])
     assert not ats and len(n) == count + 2
+
+
+def test_lists_are_read_before_tokens_are_made() -> None:
+    n: MultiNotifier[str] = MultiNotifier()
+    ats = [later(number) for number in range(3)]
+
+    def made() -> Iterator[str]:
+        for number in range(3):
+            ats[-1] = LAST
+            yield f"{number}"
+        ats.clear()
+
+    n.notify_many(ats, made())
+    assert list(n) == [(later(number), f"{number}") for number in range(3)]
 
 
 @pytest.mark.parametrize("threshold", range(1, 5))

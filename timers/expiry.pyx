@@ -18,6 +18,7 @@ from timers.wheel cimport Wheel, as_bucket, as_crowd, as_wheel, end_of, is_bucke
 
 
 cdef inline uint32_t count_due(Chunk *chunk, uint64_t now) noexcept nogil:
+    """Of an ordered chunk, how many of the first."""
     cdef uint32_t count = 0
     cdef uint32_t index
     # Without a branch: where the last of them stands in its order cannot be foretold.

@@ -153,7 +153,8 @@ datetime.datetime(2024, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
         cdef bytes deadlines = read_column(ats, &kind)
         cdef list times = None
         if deadlines is None:
-            times = ats if is_quiet(ats) else list(ats)
+            # Tokens that are made while they are read may change the list.
+            times = ats if is_quiet(ats) and is_quiet(tokens) else list(ats)
         cdef list held = tokens if is_quiet(tokens) else all_of(tokens)
         # An int among floats may be meant as one.
         cdef bint floats = self.queue.kind == FLOAT and self.queue.count > 0

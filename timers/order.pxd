@@ -106,13 +106,18 @@ cdef inline void distribute(Timer *timers, size_t count, uint32_t shift, uint32_
         places[digit] += 1
 
 
+cdef inline uint32_t digit_width(size_t count) noexcept nogil:
+    """Bits of a digit that has about as many values as there are timers."""
+    return <uint32_t>min(high_bit(FAN), high_bit(count) + 1)
+
+
 cdef inline Timer *by_digits(
     Timer *timers, size_t count, uint32_t shift, uint32_t bits, Timer *spare
 ) noexcept nogil:
     """A stable sort by some of the bits, the lowest digit first; answers which of the two arrays has the result."""
-    # Digits of about as many values as there are timers, and all of one width.
-    cdef uint32_t width = <uint32_t>min(high_bit(FAN), high_bit(count) + 1)
+    cdef uint32_t width = digit_width(count)
     cdef uint32_t passes = (bits + width - 1) // width
+    # All of one width.
     width = (bits + passes - 1) // passes
     while passes:
         distribute(timers, count, shift, width, spare)
@@ -147,7 +152,7 @@ cdef inline Timer *sort(Timer *timers, size_t count, uint64_t difference, Timer 
 
     `difference`: of the deadlines, all their differing bits, or 0 if they stand in order. `spare`: room for as many.
     """
-    cdef uint32_t shift, bits, enough, digit
+    cdef uint32_t shift, bits, enough, width
     cdef int16_t places[LANES]
     cdef size_t index
     cdef Timer *result
@@ -164,8 +169,8 @@ cdef inline Timer *sort(Timer *timers, size_t count, uint64_t difference, Timer 
     enough = high_bit(count) + 1
     if bits > 2 * enough:
         # And a few more nearly all, where they cost no further digit.
-        digit = min(<uint32_t>high_bit(FAN), enough)
-        enough = min(enough + 4, (enough + digit - 1) // digit * digit)
+        width = digit_width(count)
+        enough = min(enough + 4, (enough + width - 1) // width * width)
         result = by_digits(timers, count, shift + bits - enough, enough, spare)
         if insert_each(result, count):
             return result

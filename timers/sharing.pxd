@@ -91,7 +91,7 @@ cdef inline Chunk *with_room(Chunk *newest) noexcept nogil:
                 chunk.capacity = <uint8_t>capacity
             return chunk
     elif newest.count < CHUNK:
-        # Of a copy it is not known whether more will come.
+        # Of a copy it is not known whether more will come: some room, which is little beside what the bucket holds.
         chunk = copy_chunk(newest, min(<uint32_t>CHUNK, newest.count + 1 + <uint32_t>bucket_count(newest) // 16))
         if chunk is not NULL:
             leave_bucket(newest)

@@ -176,7 +176,7 @@ cdef int put_all(
         return 0
     # The list keeps the tokens alive: no finaliser runs.
     if keepings is NULL:
-        drop_plain(tokens, done)
+        drop_plain(tokens, done, count)
     while done:
         done -= 1
         release(self, take_back(&self.queue, held_deadline(self, deadlines[done], kind)))
@@ -199,18 +199,16 @@ cdef bint keep_plain(list tokens) noexcept:
         if index + AHEAD < count:
             prefetch(items[index + AHEAD])
         if type(<object>items[index]) is not str and keeping_of(<object>items[index]) != IN_TREE:
-            while index:
-                index -= 1
-                timers_drop(<size_t>items[index])
+            drop_plain(tokens, 0, index)
             return False
         timers_keep(<size_t>items[index])
     return True
 
 
-cdef void drop_plain(list tokens, Py_ssize_t begin) noexcept:
-    """Let go of the references from one on."""
+cdef void drop_plain(list tokens, Py_ssize_t begin, Py_ssize_t end) noexcept:
+    """Let go of such references."""
     cdef Py_ssize_t index
-    for index in range(begin, PyList_GET_SIZE(tokens)):
+    for index in range(begin, end):
         timers_drop(<size_t>(<PyListObject *>tokens).ob_item[index])
 
 
