@@ -14,10 +14,11 @@ import pytest
 
 TICK = 1024
 LAST = 2**64 - 1
-CHUNK, BATCH, FLOOD, CALM = 31, 131072, 131072, 12
-# What a chunk, a wheel and a segment take besides their timers, slots and words, and each of those.
+CHUNK, BATCH, FLOOD, CALM = 28, 131072, 131072, 12
+# What a chunk (a full-grown one a trail besides), a wheel and a segment take besides their timers, slots and words, and
+# each of those.
 WORD = calcsize("P")
-HEAD, TIMER, WHEEL, SLOT, SEGMENT, CROWD = 8 + WORD, 8 + WORD, 16, WORD, 8, 64 if WORD == 8 else 36
+HEAD, TIMER, TRAIL, WHEEL, SLOT, SEGMENT, CROWD = 8 + WORD, 8 + WORD, 16, 16, WORD, 8, 64 if WORD == 8 else 36
 
 
 def ticks(count: int, start: int = 0) -> list[int]:
@@ -49,7 +50,7 @@ def bytes_of(shape: Any) -> int:
     if shape is None:
         return 0
     if is_bucket(shape):
-        return sum(HEAD + chunk.capacity * TIMER for chunk in shape)
+        return sum(HEAD + chunk.capacity * TIMER + (chunk.capacity == CHUNK) * TRAIL for chunk in shape)
     if is_crowd(shape):
         # Its array of segments has room for all of them, to begin with.
         words: int = sum(segment.capacity for segment in shape.segments)
@@ -79,10 +80,10 @@ def cascaded(inside: Any, deadlines: list[int], look: int | None = None) -> Any:
 
 def test_chunks_grow(inside: Any) -> None:
     shape = inside.Numbers(ticks(200)).shape()
-    assert capacities(shape) == [CHUNK] * 7 and [len(chunk.deadlines) for chunk in shape] == [14, *[CHUNK] * 6]
+    assert capacities(shape) == [CHUNK] * 8 and [len(chunk.deadlines) for chunk in shape] == [4, *[CHUNK] * 7]
     assert timers_of(shape) == ticks(200)
-    grown = [capacities(inside.Numbers(ticks(count)).shape()) for count in (1, 2, 3, 6, 7, 14, 15, 30, 31, 32)]
-    assert grown == [[2], [2], [6], [6], [14], [14], [30], [30], [31], [31, 31]]
+    grown = [capacities(inside.Numbers(ticks(count)).shape()) for count in (1, 2, 3, 6, 7, 14, 15, 28, 29)]
+    assert grown == [[2], [2], [6], [6], [14], [14], [28], [28], [28, 28]]
 
 
 def test_a_few_are_kept_in_order(inside: Any) -> None:
@@ -118,8 +119,9 @@ def test_small_buckets_take_no_memory_to_be_sorted(inside: Any) -> None:
     few = ticks(CHUNK)[::-1]
     assert inside.Numbers(few).starve().read() == in_order(few)
     timers = inside.Numbers(few)
-    assert timers.starve().ripen(LAST, 9) == 9 and timers.starve().take() == list(range(22, 31))[::-1]
-    assert timers.starve().ripen(LAST) == 22 and timers.starve().take() == list(range(22))[::-1]
+    assert timers.starve().ripen(LAST, 9) == 9 and timers.starve().take() == list(range(CHUNK - 9, CHUNK))[::-1]
+    left = list(range(CHUNK - 9))[::-1]
+    assert timers.starve().ripen(LAST) == len(left) and timers.starve().take() == left
     many = ticks(CHUNK + 1)[::-1]
     timers = inside.Numbers(many)
     with pytest.raises(MemoryError):
@@ -199,7 +201,7 @@ def test_the_level_is_that_of_the_highest_bit_in_which_timers_differ(inside: Any
 def test_a_cascade_allots_what_each_slot_needs(inside: Any) -> None:
     shape = cascaded(inside, ticks(640), look=LAST).shape()
     assert shape[:4] == (15, 0, 64, 1) and list(shape.slots) == list(range(20))
-    assert all(capacities(slot) == [1, CHUNK] for slot in shape.slots.values())
+    assert all(capacities(slot) == [4, CHUNK] for slot in shape.slots.values())
     assert [timers_of(slot) for slot in shape.slots.values()] == [ticks(32, 32 * number) for number in range(20)]
 
 

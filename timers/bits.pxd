@@ -34,8 +34,11 @@ cdef extern from *:
       }
       #define timers_prefetch(address) ((void)0)
     #endif
+    /* And the head of the pool in which Python's allocator (since 3.10) has it, which freeing writes to. */
     #define timers_prefetch_chunk(chunk) do { \
-        for (int line = 0; line < 512; line += 64) timers_prefetch((void *)((size_t)(chunk) + line)); \
+        for (int line = 0; line < 480; line += 64) timers_prefetch((void *)((size_t)(chunk) + line)); \
+        timers_prefetch((void *)((size_t)(chunk) + 479)); \
+        timers_prefetch((void *)((size_t)(chunk) & ~(size_t)0x3fff)); \
     } while (0)
 
     #if !defined(Py_GIL_DISABLED)

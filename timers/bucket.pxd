@@ -9,6 +9,10 @@ Only the newest is ever written to, and copied first if it is shared. `before` t
 chunk's, and so where each belongs in an array of all: whoever reads a bucket meets the newest first, and writes each
 chunk to its place.
 
+A walk through a long bucket would wait for memory at each chunk. So a full-grown one has a *trail* behind its timers:
+where the four chunks lie that are older than its older one, of each address the 32 bits that tell it from its own. It
+is only ever asked of the memory what lies there: nobody follows it, and it may be wrong.
+
 A chunk without timers is *forwarded*: what it held, and the older ones with it, is now in a wheel or a crowd, of which
 it says where it is (forwarding.pxd).
 
@@ -19,7 +23,7 @@ Invariants (invariants.pyx verifies each by name):
 """
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
-from libc.string cimport memcpy, memmove
+from libc.string cimport memcpy, memmove, memset
 
 from timers.bits cimport (
     PyMem_Free, PyMem_Malloc, leave_owner, owners_of, prefetch, prefetch_chunk,
@@ -27,10 +31,12 @@ from timers.bits cimport (
 from timers.tokens cimport timers_drop, timers_keep
 
 cdef enum:
-    # Timers of the largest chunk: 512 bytes, the largest block of Python's own allocator.
-    CHUNK = 31
-    # And of the first.
+    # Timers of the first chunk of a bucket, and of the largest: with its trail 480 bytes, which fill the pools of
+    # Python's own allocator better than any other size.
     FEWEST = 2
+    CHUNK = 28
+    # Chunks in a trail.
+    TRAIL = 4
 
 cdef extern from *:
     """
@@ -43,7 +49,7 @@ cdef extern from *:
         uint8_t count;
         uint8_t capacity : 7;
         uint8_t ordered : 1;
-        timers_Timer timers[1];     /* `capacity` of them */
+        timers_Timer timers[1];     /* `capacity` of them; then, of CHUNK, the trail */
     } timers_Chunk;
     """
     ctypedef struct Timer "timers_Timer":
@@ -60,7 +66,29 @@ cdef extern from *:
 
 
 cdef inline size_t chunk_size(uint32_t capacity) noexcept nogil:
-    return sizeof(Chunk) + (capacity - 1) * sizeof(Timer)
+    return sizeof(Chunk) + (capacity - 1) * sizeof(Timer) + (TRAIL * sizeof(uint32_t) if capacity == CHUNK else 0)
+
+
+cdef inline uint32_t *trail_of(Chunk *chunk) noexcept nogil:
+    return <uint32_t *>(chunk.timers + CHUNK)
+
+
+cdef inline void lay_trail(Chunk *chunk) noexcept nogil:
+    """Of a chunk that is full-grown now."""
+    cdef uint32_t *trail = trail_of(chunk)
+    cdef Chunk *older = chunk.older
+    if older is NULL or older.capacity < CHUNK:
+        memset(trail, 0, TRAIL * sizeof(uint32_t))
+    else:
+        trail[0] = <uint32_t>(<size_t>older.older >> 4)
+        memcpy(trail + 1, trail_of(older), (TRAIL - 1) * sizeof(uint32_t))
+
+
+cdef inline void prefetch_older(Chunk *chunk) noexcept nogil:
+    """On a walk, ask for the next chunk, and for the one at the end of the trail."""
+    prefetch_chunk(chunk.older)
+    if chunk.capacity == CHUNK and trail_of(chunk)[TRAIL - 1]:
+        prefetch_chunk(<void *><size_t>(<uint64_t>chunk >> 36 << 36 | <uint64_t>trail_of(chunk)[TRAIL - 1] << 4))
 
 
 cdef inline size_t bucket_count(Chunk *newest) noexcept nogil:
@@ -91,6 +119,8 @@ cdef inline Chunk *new_chunk(Chunk *older, uint32_t capacity) noexcept nogil:
         chunk.count = 0
         chunk.capacity = <uint8_t>capacity
         chunk.ordered = False
+        if capacity == CHUNK:
+            lay_trail(chunk)
     return chunk
 
 
@@ -157,7 +187,7 @@ cdef inline void gather(Chunk *newest, Timer *timers) noexcept nogil:
     """Copy all timers to an array, in the order of insertion."""
     cdef Chunk *chunk = newest
     while chunk is not NULL:
-        prefetch_chunk(chunk.older)
+        prefetch_older(chunk)
         memcpy(timers + chunk.before, chunk.timers, chunk.count * sizeof(Timer))
         chunk = chunk.older
 
@@ -167,7 +197,7 @@ cdef inline void move(Chunk *newest, Timer *timers) noexcept nogil:
     cdef Chunk *older
     while newest is not NULL and is_own(newest):
         older = newest.older
-        prefetch_chunk(older)
+        prefetch_older(newest)
         memcpy(timers + newest.before, newest.timers, newest.count * sizeof(Timer))
         PyMem_Free(newest)
         newest = older

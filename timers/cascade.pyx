@@ -3,8 +3,10 @@
 from libc.stdint cimport int16_t, uint64_t
 from libc.string cimport memcpy, memset
 
-from timers.bits cimport PyMem_Free, prefetch, prefetch_chunk
-from timers.bucket cimport CHUNK, Chunk, bucket_count, is_own, leave_bucket, new_chunk, prefetch_tokens
+from timers.bits cimport PyMem_Free, prefetch
+from timers.bucket cimport (
+    CHUNK, Chunk, bucket_count, is_own, leave_bucket, new_chunk, prefetch_older, prefetch_tokens,
+)
 from timers.crowd cimport Crowd, new_crowd
 from timers.order cimport LANES, NEAR, difference_of, insert_each, key_closely, rank_keys, sort
 from timers.reach cimport root_for
@@ -113,7 +115,7 @@ cdef uint32_t width_of_all(Chunk *newest) noexcept nogil:
     cdef uint64_t difference = 0
     cdef uint32_t index
     while newest is not NULL:
-        prefetch_chunk(newest.older)
+        prefetch_older(newest)
         for index in range(newest.count):
             difference |= newest.timers[index].deadline ^ some
         newest = newest.older
@@ -172,7 +174,7 @@ cdef int cascade(Slot *slot, Wheel *wheel, uint32_t width, Timer *far, size_t *o
     memset(needs, 0, wheel.size * sizeof(size_t))
     chunk = newest
     while chunk is not NULL:
-        prefetch_chunk(chunk.older)
+        prefetch_older(chunk)
         for index in range(chunk.count):
             digit = digit_for(wheel, chunk.timers[index].deadline)
             if digit < wheel.size:
@@ -202,7 +204,7 @@ cdef int cascade(Slot *slot, Wheel *wheel, uint32_t width, Timer *far, size_t *o
     while chunk is not NULL:
         own = own and is_own(chunk)
         older = chunk.older
-        prefetch_chunk(older)
+        prefetch_older(chunk)
         if not own:
             prefetch_tokens(chunk.timers, chunk.count)
         for index in range(chunk.count - 1, -1, -1):

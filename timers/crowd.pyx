@@ -3,9 +3,9 @@
 from libc.string cimport memcpy, memmove, memset
 
 from timers.bits cimport (
-    FREE_THREADED, PyMem_Free, PyMem_Malloc, PyMem_Realloc, join_owners, leave_owner, owners_of, prefetch_chunk,
+    FREE_THREADED, PyMem_Free, PyMem_Malloc, PyMem_Realloc, join_owners, leave_owner, owners_of,
 )
-from timers.bucket cimport bucket_count, is_own, leave_bucket
+from timers.bucket cimport bucket_count, is_own, leave_bucket, prefetch_older
 from timers.tokens cimport NOBODY, timers_drop, timers_keep
 
 cdef enum:
@@ -119,7 +119,7 @@ cdef Crowd *new_crowd(Chunk *newest) noexcept nogil:
     while chunk is not NULL:
         own = own and is_own(chunk)
         older = chunk.older
-        prefetch_chunk(older)
+        prefetch_older(chunk)
         for index in range(chunk.count):
             put_at(crowd, chunk.before + index, chunk.timers[index].word)
             if not own:

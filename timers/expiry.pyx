@@ -3,9 +3,10 @@
 from libc.stdint cimport int16_t, uint32_t
 from libc.string cimport memcpy
 
-from timers.bits cimport PyMem_Free, PyMem_Malloc, prefetch_chunk
+from timers.bits cimport PyMem_Free, PyMem_Malloc
 from timers.bucket cimport (
-    CHUNK, bucket_count, cut, gather, is_forwarded, is_own, leave_bucket, move, prefetch_tokens, successor,
+    CHUNK, bucket_count, cut, gather, is_forwarded, is_own, leave_bucket, move, prefetch_older, prefetch_tokens,
+    successor,
 )
 from timers.cascade cimport put_in_order
 from timers.crowd cimport ALL, Crowd, crowd_read, crowd_take, leave_crowd
@@ -131,7 +132,7 @@ cdef void take_alike(Chunk *newest, uint64_t deadline, Taking *taking) noexcept 
     while chunk is not NULL:
         own = own and is_own(chunk)
         older = chunk.older
-        prefetch_chunk(older)
+        prefetch_older(chunk)
         for index in range(chunk.count):
             taking.words[chunk.before + index] = chunk.timers[index].word
             if not own:

@@ -2,8 +2,8 @@
 
 from libc.string cimport memcpy
 
-from timers.bits cimport PyMem_Free, PyMem_Malloc, prefetch_chunk
-from timers.bucket cimport CHUNK, Timer, bucket_count, is_forwarded, is_own, new_chunk, successor
+from timers.bits cimport PyMem_Free, PyMem_Malloc
+from timers.bucket cimport CHUNK, Timer, bucket_count, is_forwarded, is_own, new_chunk, prefetch_older, successor
 from timers.cascade cimport make_crowd, split
 from timers.insertion cimport insert_slowly
 from timers.sharing cimport free, share
@@ -21,7 +21,7 @@ cdef inline Chunk *first_in_common(Chunk *newest) noexcept nogil:
 cdef inline Chunk *first_forwarded(Chunk *newest) noexcept nogil:
     while newest is not NULL and not is_forwarded(newest):
         # Most are looked at in full right afterwards.
-        prefetch_chunk(newest.older)
+        prefetch_older(newest)
         newest = newest.older
     return newest
 

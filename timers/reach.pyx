@@ -2,8 +2,8 @@
 
 from libc.string cimport memcpy, memmove, memset
 
-from timers.bits cimport PyMem_Free, prefetch_chunk
-from timers.bucket cimport CHUNK, Timer
+from timers.bits cimport PyMem_Free
+from timers.bucket cimport CHUNK, Timer, prefetch_older
 from timers.order cimport difference_of, sort
 from timers.sharing cimport own_wheel
 from timers.slots cimport base_for, bits_of, first_occupied, first_of, mark, next_occupied, occupied, width_of, words_of
@@ -36,7 +36,7 @@ cdef void span_of_most(Chunk *newest, size_t outliers, uint64_t *low, uint64_t *
     cdef uint32_t width, index
     memset(counts, 0, sizeof(counts))
     while chunk is not NULL:
-        prefetch_chunk(chunk.older)
+        prefetch_older(chunk)
         for index in range(chunk.count):
             deadline = chunk.timers[index].deadline
             width = width_of(deadline - middle if deadline > middle else middle - deadline)

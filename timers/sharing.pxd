@@ -11,7 +11,7 @@ What may be written to is what has one owner, in a slot that may be written to. 
 from libc.stdint cimport uint8_t, uint32_t
 
 from timers.bits cimport PyMem_Realloc, owners_of
-from timers.bucket cimport CHUNK, FEWEST, Chunk, bucket_count, chunk_size, is_own, leave_bucket, move, new_chunk
+from timers.bucket cimport CHUNK, FEWEST, Chunk, bucket_count, chunk_size, is_own, lay_trail, leave_bucket, move, new_chunk
 from timers.crowd cimport Crowd, copy_crowd, leave_crowd, pass_index
 from timers.wheel cimport Slot, Wheel, as_bucket, as_crowd, as_wheel, is_bucket, is_crowd, is_wheel
 
@@ -89,6 +89,8 @@ cdef inline Chunk *with_room(Chunk *newest) noexcept nogil:
             chunk = <Chunk *>PyMem_Realloc(newest, chunk_size(capacity))
             if chunk is not NULL:
                 chunk.capacity = <uint8_t>capacity
+                if capacity == CHUNK:
+                    lay_trail(chunk)
             return chunk
     elif newest.count < CHUNK:
         # Of a copy it is not known whether more will come: some room, which is little beside what the bucket holds.

@@ -1,9 +1,10 @@
 """Sharing, and letting go: see sharing.pxd."""
 
+from libc.stdint cimport uint32_t
 from libc.string cimport memcpy
 
 from timers.bits cimport FREE_THREADED, PyMem_Free, PyMem_Malloc, join_owners, leave_owner, prefetch
-from timers.bucket cimport Timer, is_forwarded, keep_all, successor
+from timers.bucket cimport CHUNK, TRAIL, Timer, is_forwarded, keep_all, successor, trail_of
 from timers.crowd cimport crowd_memory
 from timers.slots cimport first_occupied, next_occupied, unmark, wheel_size
 
@@ -44,6 +45,8 @@ cdef Chunk *copy_chunk(Chunk *chunk, uint32_t capacity) noexcept nogil:
     twin.before = chunk.before
     twin.count = chunk.count
     twin.ordered = chunk.ordered
+    if capacity == CHUNK and chunk.capacity == CHUNK:
+        memcpy(trail_of(twin), trail_of(chunk), TRAIL * sizeof(uint32_t))
     return twin
 
 

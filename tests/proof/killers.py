@@ -116,7 +116,7 @@ def crowds() -> None:
             n._check()
             # Iterating makes crowds, of eight bytes a timer.
             alike = Counter(at for at, _ in pairs).values()
-            assert sys.getsizeof(n) >= sum((8 if times > 31 else 16) * times for times in alike)
+            assert sys.getsizeof(n) >= sum((8 if times > 28 else 16) * times for times in alike)
             if count < 100:
                 for pair in pairs[::2]:
                     assert n.cancel(*pair)
