@@ -30,7 +30,8 @@ cached and must not be changed in place, hence `kept` copies.
 
 Beam's runners cut the time of a timer, and that of an element between two stages, down to the millisecond. A timer set
 to the exact microsecond would come back too early, find nothing due and set itself again, for ever. So `wake_at` rounds
-up: a timer is at most a millisecond late, and never early. Times finer than a millisecond belong into the element.
+up: a timer is at most a millisecond late, and never early. Times finer than a millisecond belong into the element, and
+so do times before 1970, at which Beam cuts that of an element to the later millisecond, out of its window.
 """
 
 from datetime import datetime, timedelta, timezone

@@ -5,7 +5,7 @@ from libc.stdint cimport uint32_t, uint64_t
 
 from timers.bits cimport low_bit
 from timers.boxes cimport BLOCK_BITS, Boxes, peek_in_box, replace_in_box
-from timers.timerset cimport TimerSet, copy_into, exchange, must_be_unchanged
+from timers.timerset cimport TimerSet, copy_into, exchange, is_keyed, must_be_unchanged
 
 import copy
 import copyreg
@@ -110,11 +110,13 @@ cdef TimerSet deepcopy_of(TimerSet self, TimerSet twin, memo):
         function, arguments = recipe(self)
         attributes = attributes_of(self)
     copy_into(self, fresh)
+    boxes = fresh.boxes
+    if is_keyed(fresh) and boxes.loose:
+        return None
     if is_subclass:
         twin = anew(self, function, (arguments[0], *deepcopy(arguments[1:], memo)))
         version = twin.version
     memo[id(self)] = twin
-    boxes = fresh.boxes
     if boxes is not None and boxes.loose:
         copy_tokens(boxes, memo)
     if is_subclass:

@@ -6,9 +6,9 @@ from cpython.datetime cimport import_datetime
 from cpython.object cimport PyObject_Hash
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
-from timers.boxes cimport Boxes, must_be_whole
+from timers.boxes cimport must_be_whole
 from timers.copies cimport anew, recipe, set_attributes
-from timers.due cimport take_items
+from timers.due cimport ANY_KIND, take_items
 from timers.face cimport Face, publish
 from timers.keeping cimport IN_TREE, Keeping, keeping_of
 from timers.keys cimport (
@@ -23,8 +23,8 @@ from timers.state cimport thaw
 from timers.spots cimport Spot, remove_at_spot
 from timers.timerqueue cimport take_back
 from timers.timerset cimport (
-    ATTEMPTS, TimerSet, check_kind, copy_into, exchange, fresh_for, give_back_boxes, is_equal, is_keyed, make_boxes,
-    make_keyed, must_be_unchanged, note_removal, put_token, release, restless_error, token_of,
+    ATTEMPTS, TimerSet, check_kind, copy_into, exchange, fresh_for, give_back_boxes, has_loose, is_equal, is_keyed,
+    make_boxes, make_keyed, must_be_unchanged, note_removal, put_token, release, restless_error, token_of,
 )
 from timers.times cimport FLOAT, INT, read_time, turn_to_float, write_time
 
@@ -198,7 +198,7 @@ in which they were set. Setting, moving, deleting and asking cost O(1), falling 
         >>> Deadlines({"a": 1.5, "b": 0.5}).popitem()
         ('b', 0.5)
         """
-        items = take_items(self, <uint64_t>-1, self.queue.kind, 1)
+        items = take_items(self, <uint64_t>-1, ANY_KIND, 1)
         if not items:
             raise KeyError("popitem(): there are no keys")
         return items[0]
@@ -436,11 +436,11 @@ cdef int remove_at(TimerSet self, size_t place) except -1:
 # ---- many
 
 cdef object deepcopy_keys(TimerSet self, memo):
-    cdef Boxes boxes = self.boxes
     cdef uint64_t version
     must_be_made(self)
-    if not boxes.loose:
-        return Face.__deepcopy__(self, memo)
+    twin = None if has_loose(self) else Face.__deepcopy__(self, memo)
+    if twin is not None:
+        return twin
     # The copy of a key may have another hash.
     function, arguments = recipe(self)
     memo[id(self)] = twin = anew(self, function, (arguments[0], *deepcopy(arguments[1:], memo)))

@@ -95,7 +95,7 @@ cdef list take_items(TimerSet self, uint64_t now, uint8_t kind, size_t most):
     cdef uint8_t held
     cdef bint keyed
     for _ in range(ATTEMPTS):
-        deadline = among_pending(self, now, kind, "now")
+        deadline = now if kind == ANY_KIND else among_pending(self, now, kind, "now")
         if not is_due(self, deadline, most):
             return []
         if ripen_queue(&self.queue, deadline, most, &due) < 0:

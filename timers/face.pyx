@@ -5,12 +5,14 @@ from cpython.datetime cimport import_datetime
 from cpython.object cimport PyObject, Py_TYPE
 from libc.stdint cimport uint8_t, uint64_t
 
-from timers.boxes cimport Boxes, boxes_memory
+from timers.boxes cimport boxes_memory
 from timers.copies cimport attributes_of, copy_of, deepcopy_of, recipe
 from timers.due cimport take, take_items
 from timers.state cimport freeze
 from timers.timerqueue cimport queue_memory
-from timers.timerset cimport TimerSet, check_timers, copy_into, exchange, fresh_for, is_keyed, survey, write_soonest
+from timers.timerset cimport (
+    TimerSet, check_timers, copy_into, exchange, fresh_for, has_loose, is_keyed, survey, write_soonest,
+)
 from timers.times cimport read_time, write_time
 
 import copyreg
@@ -165,10 +167,12 @@ cdef class Face(TimerSet):
         members of an Enum, and tuples, named tuples and frozensets of these, unless their class says how to copy it.
         """
         cdef TimerSet twin = empty_like(self)
-        cdef Boxes boxes = self.boxes
-        if twin is not None and (boxes is None or not boxes.loose):
+        if twin is not None and not has_loose(self):
             copy_into(self, twin)
-            return twin
+            # Before it was copied, foreign code may have come in, with a loose token.
+            if not has_loose(twin):
+                return twin
+            twin = empty_like(self)
         return deepcopy_of(self, twin, memo)
 
     @cython.critical_section

@@ -4,20 +4,16 @@ from cpython.datetime cimport date, datetime, datetime_tzinfo, get_utc, import_d
 from cpython.object cimport PyObject_Hash, PyObject_RichCompareBool, Py_EQ, Py_TYPE
 from cpython.tuple cimport PyTuple_GET_SIZE
 from libc.stdint cimport uint32_t
-from libc.string cimport strcmp
 
 from timers.bits cimport PyMem_Calloc, PyMem_Malloc, high_bit, join_owners, prefetch
 from timers.boxes cimport PyTupleObject, item_of
 from timers.crowd cimport SEGMENT, Index, Ring, Table, free_index, is_index_of, leave_crowd, word_at
+from timers.keeping cimport PyTypeObject, is_decimal
 from timers.tokens cimport NOBODY, box_of, is_boxed
 
 import_datetime()
 
 cdef extern from "Python.h":
-    ctypedef struct PyTypeObject:
-        const char *tp_name
-        void *tp_richcompare
-        void *tp_hash
     PyTypeObject PyBaseObject_Type
 
 cdef enum:
@@ -45,7 +41,10 @@ cdef enum Nature:
 # ---- what a token is told by
 
 cdef bint is_value(PyObject *token, int depth, int *parts) noexcept:
-    """Whether its hash and equality, and those of all its parts, are of a built-in type, and run no foreign code."""
+    """Whether its hash and equality, and those of all its parts, are of a built-in type, and run no foreign code.
+
+    (To look into a frozenset may need an iterator, which may start the collector.)
+    """
     cdef PyObject *kind = <PyObject *>Py_TYPE(<object>token)
     cdef object thing = <object>token
     parts[0] -= 1
@@ -72,7 +71,7 @@ cdef bint is_value(PyObject *token, int depth, int *parts) noexcept:
         return zone is None or type(zone) is type(get_utc())
     if kind is <PyObject *>time:
         return time_tzinfo(thing) is None
-    if not strcmp((<PyTypeObject *>kind).tp_name, "decimal.Decimal"):
+    if is_decimal(<PyTypeObject *>kind):
         return has_hash(thing)
     return tells_as(kind, date) or tells_as(kind, timedelta) or tells_as(kind, complex) or kind is <PyObject *>range
 
@@ -336,6 +335,8 @@ cdef int enter_some(
         positions[entered] = <uint32_t>(begin + number)
         if by_value:
             nature = VALUE if type(<object>tokens[entered]) is str else nature_of(tokens[entered])
+            if is_over(by):
+                return CHANGED
             if nature == OWN:
                 index.asks = True
             if nature != VALUE:
@@ -396,11 +397,13 @@ cdef int64_t find_in(
 
 
 cdef bint must_ask(Crowd *crowd, Searcher *by) noexcept:
-    """Whether some token has a hash or `==` of its own, also after those that had have gone."""
+    """Whether some token has a hash or `==` of its own, also after those that had have gone; or the timers changed."""
     cdef size_t position
     if crowd.index.asks:
         for position in range(crowd.start, crowd.end):
             if word_at(crowd, position) != NOBODY and nature_of(token_of(word_at(crowd, position), by)) == OWN:
+                return True
+            if is_over(by):
                 return True
         crowd.index.asks = False
     return False

@@ -18,11 +18,27 @@ What `copyreg`, or a class that was changed, says of copying goes before all thi
 Classes are asked each time, as they may change; nothing is remembered of them.
 """
 
+cdef extern from "Python.h":
+    ctypedef struct PyTypeObject:
+        const char *tp_name
+        Py_ssize_t tp_basicsize
+        Py_ssize_t tp_dictoffset
+        Py_ssize_t tp_weaklistoffset
+        void *tp_getattro
+        void *tp_hash
+        void *tp_iter
+        void *tp_richcompare
+        void *tp_finalize
+
 # Where a token is kept.
 cdef enum Keeping:
     IN_TREE
     FIXED
     LOOSE
 
-# The first time that it meets a class of a module that is not always there, it imports that.
+# To make what it needs may start the collector, and that is foreign code.
 cdef Keeping keeping_of(object token) noexcept
+# Whether that is IN_TREE. Runs no foreign code, whatever the token.
+cdef bint lies_in_tree(object token) noexcept
+# Whether it is the `Decimal` of the standard library, written in C.
+cdef bint is_decimal(PyTypeObject *kind) noexcept

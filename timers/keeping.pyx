@@ -9,23 +9,15 @@ import copy
 import copyreg
 import datetime as clock
 import enum
+import sys
 from collections import namedtuple
-from types import MemberDescriptorType
+from types import MemberDescriptorType, ModuleType
 
 cdef extern from "structmember.h":
     ctypedef struct PyMemberDef:
         Py_ssize_t offset
 
 cdef extern from "Python.h":
-    ctypedef struct PyTypeObject:
-        const char *tp_name
-        Py_ssize_t tp_basicsize
-        Py_ssize_t tp_dictoffset
-        Py_ssize_t tp_weaklistoffset
-        void *tp_getattro
-        void *tp_hash
-        void *tp_iter
-        void *tp_finalize
     ctypedef struct PyMemberDescrObject:
         PyMemberDef *d_member
     PyTypeObject PyBaseObject_Type
@@ -76,7 +68,7 @@ cdef object tuple_new = namedtuple("named", "field").__new__.__globals__.get("_t
 # Those who have told `copy` otherwise.
 cdef dict copiers = getattr(copy, "_deepcopy_dispatch", {})
 cdef dict reducers = copyreg.dispatch_table
-# As the modules may never be needed, they are imported by the first token that looks like one of theirs.
+# Their modules may never be needed: the first token that looks like one of theirs looks for them.
 cdef object decimal_kind = None
 cdef object decimal_copies = None
 cdef object fraction_kind = None
@@ -92,19 +84,41 @@ cdef Keeping keeping_of(object token) noexcept:
     return keeping_of_part(token, DEPTH, &parts)
 
 
+cdef bint lies_in_tree(object token) noexcept:
+    cdef int parts = PARTS
+    return is_plain(token, DEPTH, &parts)
+
+
+cdef bint is_plain(object token, int depth, int *parts) noexcept:
+    parts[0] -= 1
+    if parts[0] < 0:
+        return False
+    if <PyObject *>Py_TYPE(token) is not <PyObject *>tuple:
+        return is_scalar(token)
+    if not depth:
+        return False
+    for part in <tuple>token:
+        if not is_plain(part, depth - 1, parts):
+            return False
+    return True
+
+
 cdef Keeping keeping_of_part(object token, int depth, int *parts) noexcept:
-    cdef PyObject *kind = <PyObject *>Py_TYPE(token)
     parts[0] -= 1
     if parts[0] < 0:
         return LOOSE
-    if (kind is <PyObject *>str or kind is <PyObject *>int or kind is <PyObject *>bytes or token is None
-            or kind is <PyObject *>float or kind is <PyObject *>bool or kind is <PyObject *>complex):
+    if is_scalar(token):
         return IN_TREE
-    if kind is <PyObject *>tuple:
+    if <PyObject *>Py_TYPE(token) is <PyObject *>tuple:
         return keeping_of_items(<tuple>token, depth, parts)
-    if is_plain_date(token, kind):
-        return LOOSE if is_registered(<PyTypeObject *>kind) else IN_TREE
-    return keeping_of_rare(token, <PyTypeObject *>kind, depth, parts)
+    return keeping_of_rare(token, <PyTypeObject *>Py_TYPE(token), depth, parts)
+
+
+cdef inline bint is_scalar(object token) noexcept:
+    cdef PyObject *kind = <PyObject *>Py_TYPE(token)
+    return (kind is <PyObject *>str or kind is <PyObject *>int or kind is <PyObject *>bytes or token is None
+            or kind is <PyObject *>float or kind is <PyObject *>bool or kind is <PyObject *>complex
+            or (is_plain_date(token, kind) and not is_registered(<PyTypeObject *>kind)))
 
 
 cdef bint is_plain_date(object token, PyObject *kind) noexcept:
@@ -216,7 +230,9 @@ cdef bint is_made_by_namedtuple(PyTypeObject *kind) noexcept:
             or PyFunction_GetCode(<object>arguments) is not <PyObject *>named_arguments
             or <PyObject *>Py_TYPE(<object><PyObject *>kind) is not <PyObject *>type):
         return False
-    maker = (<object><PyObject *>kind).__new__
+    # Any other descriptor may run code of its own.
+    found = <object>_PyType_Lookup(kind, "__new__")
+    maker = found.__func__ if type(found) is staticmethod else found
     # The only one to call the `__new__` of tuples so.
     return (PyFunction_Check(maker)
             and PyDict_GetItem(<object>PyFunction_GetGlobals(maker), "_tuple_new") is <PyObject *>tuple_new)
@@ -229,7 +245,9 @@ cdef bint is_fixed_member(object token, PyTypeObject *kind, int depth, int *part
     if kind.tp_getattro is not PyObject_GenericGetAttr or is_registered(kind):
         return False
     if enum_copies is not None:
-        # Which it may have as an attribute of its own.
+        if _PyType_Lookup(kind, "__deepcopy__") is not <PyObject *>enum_copies:
+            return False
+        # It may have an attribute of its own.
         try:
             copier = token.__deepcopy__
         except MemoryError:
@@ -254,17 +272,15 @@ cdef Keeping keeping_of_imported(object token, PyTypeObject *kind) noexcept:
     cdef char first = kind.tp_name[0]
     if first != c"d" and first != c"F" and first != c"U":
         return LOOSE
-    if strcmp(kind.tp_name, "decimal.Decimal") == 0:
-        if decimal_kind is None:
-            import_kinds("decimal")
-        return FIXED if <PyObject *>kind is <PyObject *>decimal_kind and copies_as(kind, decimal_copies) else LOOSE
+    if is_decimal(kind):
+        return FIXED if copies_as(kind, decimal_copies) else LOOSE
     if strcmp(kind.tp_name, "Fraction") == 0:
         if fraction_kind is None:
-            import_kinds("fractions")
+            look_for("fractions", "Fraction")
         return FIXED if <PyObject *>kind is <PyObject *>fraction_kind and copies_as(kind, fraction_copies) else LOOSE
     if strcmp(kind.tp_name, "UUID") == 0:
         if uuid_kind is None:
-            import_kinds("uuid")
+            look_for("uuid", "UUID")
         if <PyObject *>kind is <PyObject *>uuid_kind and copies_as(kind, None):
             held = (<PyObject **>(<char *><PyObject *>token + uuid_int))[0]
             if held is NULL or <PyObject *>Py_TYPE(<object>held) is not <PyObject *>int:
@@ -275,30 +291,44 @@ cdef Keeping keeping_of_imported(object token, PyTypeObject *kind) noexcept:
     return LOOSE
 
 
+cdef bint is_decimal(PyTypeObject *kind) noexcept:
+    if strcmp(kind.tp_name, "decimal.Decimal"):
+        return False
+    if decimal_kind is None:
+        look_for("decimal", "Decimal")
+    return <PyObject *>kind is <PyObject *>decimal_kind
+
+
 cdef bint copies_as(PyTypeObject *kind, object known) noexcept:
     """Whether a class that can be changed has the `__deepcopy__` yet that it came with, or None."""
     cdef PyObject *copier = _PyType_Lookup(kind, "__deepcopy__")
     return copier is (<PyObject *>known if known is not None else NULL) and not is_registered(kind)
 
 
-cdef void import_kinds(str name) noexcept:
-    """Get to know the classes of a module; where that fails, they are like any other."""
+cdef void look_for(str place, str name) noexcept:
+    """Get to know a class of a module, if that has been imported: else no token is of it."""
     global decimal_kind, decimal_copies, fraction_kind, fraction_copies, uuid_kind, safe_kind, uuid_int, uuid_safe
+    cdef PyObject *module
+    cdef dict names
     try:
-        if name == "decimal":
-            from decimal import Decimal
-            decimal_copies = vars(Decimal)["__deepcopy__"]
-            decimal_kind = Decimal
-        elif name == "fractions":
-            from fractions import Fraction
-            fraction_copies = vars(Fraction)["__deepcopy__"]
-            fraction_kind = Fraction
+        module = PyDict_GetItem(sys.modules, place)
+        if module is NULL or type(<object>module) is not ModuleType:
+            return
+        names = vars(<object>module)
+        kind = names[name]
+        if not PyType_Check(kind):
+            return
+        if name == "Decimal":
+            decimal_copies = vars(kind)["__deepcopy__"]
+            decimal_kind = kind
+        elif name == "Fraction":
+            fraction_copies = vars(kind)["__deepcopy__"]
+            fraction_kind = kind
         else:
-            from uuid import UUID, SafeUUID
-            uuid_int = slot_of(UUID, "int")
-            uuid_safe = slot_of(UUID, "is_safe")
-            safe_kind = SafeUUID
-            uuid_kind = UUID
+            uuid_int = slot_of(kind, "int")
+            uuid_safe = slot_of(kind, "is_safe")
+            safe_kind = names["SafeUUID"]
+            uuid_kind = kind
     except Exception:
         pass
 

@@ -139,9 +139,9 @@ datetime.datetime(2024, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
         A column with a zone holds instants, one without naive times. Fractions of a microsecond are rounded up.
         `tokens`: strings of any of these are plain `str`, and a null is None.
 
-        ValueError for different lengths, and with the index for a null, a masked element, NaT, NaN or an instant
-        outside the years 1 to 9999; OverflowError and TypeError as for `notify_at`; RuntimeError for a stream that
-        breaks off.
+        ValueError for different lengths, and, with its index in a column, for a null, a masked element, NaT, NaN or an
+        instant outside the years 1 to 9999; OverflowError and TypeError as for `notify_at`; RuntimeError for a stream
+        that breaks off.
 
         >>> from datetime import datetime
         >>> n = MultiNotifier()

@@ -11,7 +11,9 @@ What may be written to is what has one owner, in a slot that may be written to. 
 from libc.stdint cimport uint8_t, uint32_t
 
 from timers.bits cimport PyMem_Realloc, owners_of
-from timers.bucket cimport CHUNK, FEWEST, Chunk, bucket_count, chunk_size, is_own, lay_trail, leave_bucket, move, new_chunk
+from timers.bucket cimport (
+    CHUNK, FEWEST, Chunk, bucket_count, chunk_size, is_own, lay_trail, leave_bucket, move, new_chunk,
+)
 from timers.crowd cimport Crowd, copy_crowd, leave_crowd, pass_index
 from timers.wheel cimport Slot, Wheel, as_bucket, as_crowd, as_wheel, is_bucket, is_crowd, is_wheel
 

@@ -368,7 +368,7 @@ cdef int copy_queue(Queue *queue, Queue *twin) noexcept nogil:
         # Each copy would have to cascade for itself, and so may the first; before the second, it is done for all.
         if queue.was_copied:
             cascade_root(queue)
-        queue.was_copied = True
+        queue.was_copied = twin.was_copied = True
     if queue.heap is not NULL:
         heap = copy_heap(queue.heap)
         if heap is NULL:

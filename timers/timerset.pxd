@@ -91,6 +91,12 @@ cdef inline bint is_keyed(TimerSet self) noexcept:
     return self.boxes is not None and self.boxes.keyed
 
 
+cdef inline bint has_loose(TimerSet self) noexcept:
+    """Whether a deep copy must copy tokens."""
+    cdef Boxes boxes = self.boxes
+    return boxes is not None and boxes.loose
+
+
 cdef inline object token_of(TimerSet self, size_t word):
     return <object>peek_in_box(self.boxes, box_of(word)) if is_boxed(word) else <object><PyObject *>word
 

@@ -15,6 +15,7 @@ from timers.boxes cimport (
     trim_boxes,
 )
 from timers.bucket cimport Timer
+from timers.keeping cimport lies_in_tree
 from timers.keys cimport Entry, check_keys, entry_of, fold
 from timers.timerqueue cimport check_queue, clear_queue, copy_queue, init_queue, put, read_queue, take_back
 from timers.times cimport FLOAT, INT, NAIVE, turn_to_float, write_time
@@ -198,7 +199,7 @@ cdef bint keep_plain(list tokens) noexcept:
     for index in range(count):
         if index + AHEAD < count:
             prefetch(items[index + AHEAD])
-        if type(<object>items[index]) is not str and keeping_of(<object>items[index]) != IN_TREE:
+        if type(<object>items[index]) is not str and not lies_in_tree(<object>items[index]):
             drop_plain(tokens, 0, index)
             return False
         timers_keep(<size_t>items[index])
@@ -323,8 +324,11 @@ cdef TimerSet fresh_for(TimerSet self):
 
 
 cdef int make_keyed(TimerSet self) except -1:
-    self.boxes = Boxes.__new__(Boxes)
-    self.boxes.keyed = True
+    cdef Boxes boxes = Boxes.__new__(Boxes)
+    boxes.keyed = True
+    # Making them may have let foreign code in, which has handed over others.
+    if self.boxes is None:
+        self.boxes = boxes
     return 0
 
 
