@@ -40,10 +40,21 @@ cdef extern from *:
     #define EPOCH (719163 * DAY)
     /* Days before each month of a year that begins in March, and a term that makes 0001-01-01 the day 1. */
     static const short DAYS_BEFORE[] = {0, 0, 31, -306, -275, -245, -214, -184, -153, -122, -92, -61, -31};
-
+    /* The last day that became a date: its number in the upper half, year, month and day in the lower. One word, so that
+       no thread reads half of another's. */
+    static uint64_t timers_last_date;
+    #if defined(Py_GIL_DISABLED) && (defined(__GNUC__) || defined(__clang__))
+      #define timers_recall_date() __atomic_load_n(&timers_last_date, __ATOMIC_RELAXED)
+      #define timers_remember_date(date) __atomic_store_n(&timers_last_date, date, __ATOMIC_RELAXED)
+    #else
+      #define timers_recall_date() timers_last_date
+      #define timers_remember_date(date) (timers_last_date = (date))
+    #endif
     """
     const int64_t DAY, FIRST, LAST, EPOCH
     const short *DAYS_BEFORE
+    uint64_t recall_date "timers_recall_date"() noexcept nogil
+    void remember_date "timers_remember_date"(uint64_t date) noexcept nogil
 
 
 # ---- numbers
@@ -108,13 +119,12 @@ cdef inline object from_deadline(uint64_t deadline, bint naive):
     return from_day(day, <uint32_t>(tick - day * <uint64_t>86_400_000), deadline & 1023, None if naive else get_utc())
 
 
-cdef inline object from_day(uint32_t day, uint32_t milli, uint32_t micro, object zone):
-    """The datetime so long after the begin of a day; 1 is 0001-01-01.
+cdef inline uint64_t date_of(uint32_t day) noexcept nogil:
+    """The date of a day, as it is remembered; 1 is 0001-01-01.
 
-    Days to dates by multiplications: Neri & Schneider, Euclidean Affine Functions and their Application to Calendar
-    Algorithms (Software: Practice and Experience 53, 2023).
+    By multiplications: Neri & Schneider, Euclidean Affine Functions and their Application to Calendar Algorithms
+    (Software: Practice and Experience 53, 2023).
     """
-    cdef uint32_t second = milli // 1000
     # From 0000-03-01 on, so that the leap day is the last of its year.
     cdef uint32_t quarters = 4 * (day + 305) + 3
     cdef uint32_t century = quarters // 146_097
@@ -122,9 +132,20 @@ cdef inline object from_day(uint32_t day, uint32_t milli, uint32_t micro, object
     cdef uint32_t day_of_year = <uint32_t>scaled // 2_939_745 // 4
     cdef uint32_t split = 2141 * day_of_year + 197_913
     cdef bint next_year = day_of_year >= 306
+    cdef uint32_t year = 100 * century + <uint32_t>(scaled >> 32) + next_year
+    cdef uint32_t month = (split >> 16) - 12 * next_year
+    return <uint64_t>day << 32 | year << 16 | month << 8 | (split & 0xffff) // 2141 + 1
+
+
+cdef inline object from_day(uint32_t day, uint32_t milli, uint32_t micro, object zone):
+    """The datetime so long after the begin of a day."""
+    cdef uint32_t second = milli // 1000
+    cdef uint64_t date = recall_date()
+    if date >> 32 != day:
+        date = date_of(day)
+        remember_date(date)
     return datetime_new(
-        100 * century + <uint32_t>(scaled >> 32) + next_year, (split >> 16) - 12 * next_year,
-        (split & 0xffff) // 2141 + 1, second // 3600, second // 60 % 60, second % 60,
+        date >> 16 & 0xffff, date >> 8 & 0xff, date & 0xff, second // 3600, second // 60 % 60, second % 60,
         (milli - second * 1000) * 1000 + micro, zone, 0,
     )
 
