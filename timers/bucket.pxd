@@ -86,9 +86,13 @@ cdef inline void lay_trail(Chunk *chunk) noexcept nogil:
 
 cdef inline void prefetch_older(Chunk *chunk) noexcept nogil:
     """On a walk, ask for the next chunk, and for the one at the end of the trail."""
+    cdef uint64_t near = <size_t>chunk
+    cdef uint64_t last
     prefetch_chunk(chunk.older)
-    if chunk.capacity == CHUNK and trail_of(chunk)[TRAIL - 1]:
-        prefetch_chunk(<void *><size_t>(<uint64_t>chunk >> 36 << 36 | <uint64_t>trail_of(chunk)[TRAIL - 1] << 4))
+    if chunk.capacity == CHUNK:
+        last = trail_of(chunk)[TRAIL - 1]
+        if last:
+            prefetch_chunk(<void *><size_t>(near >> 36 << 36 | last << 4))
 
 
 cdef inline size_t bucket_count(Chunk *newest) noexcept nogil:

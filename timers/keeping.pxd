@@ -14,8 +14,9 @@ How to tell: by exact type, without a question to foreign code.
                 `_fields`, no room for attributes, and copying left to object and to what `namedtuple` gave them;
                 frozenset, frozendict; of the containers those whose parts are all in this table, at most 100 parts and
                 8 deep
-What `copyreg`, or a class that was changed, says of copying goes before all this, but for what `copy` takes as it is.
-Classes are asked each time, as they may change; nothing is remembered of them.
+Decimal, Fraction and UUID are known once their modules have been imported. What `copyreg`, or a class that was changed,
+says of copying goes before all this, but for what `copy` takes as it is. Classes are asked each time, as they may
+change; nothing is remembered of them.
 """
 
 cdef extern from "Python.h":

@@ -84,8 +84,9 @@ datetime.datetime(2024, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
         False where there is none: a token that `due` has given out is no longer there. Amortised O(log n), however many
         share the time, for tokens with a built-in type's hash and equality (str, bytes, int, float, Decimal, dates,
         tuples and frozensets of up to 99 of these, and subclasses that inherit both) or that of `object`; plus O(k) for
-        k of the same time where a token has its own. It may put in order what it looks through, as `in` may: no answer
-        changes, but more or less memory is held. TypeError, ValueError and OverflowError as for `notify_at`.
+        k of the same time where a token has its own, and once for each of several copies that are searched. It may put
+        in order what it looks through, as `in` may: no answer changes, but more or less memory is held. TypeError,
+        ValueError and OverflowError as for `notify_at`.
 
         >>> from datetime import datetime
         >>> n = MultiNotifier([(datetime(2024, 1, 1), "a")])
