@@ -241,8 +241,8 @@ in which they were set. Setting, moving, deleting and asking cost O(1), falling 
     def update(self, deadlines=(), /, **named):
         """Set the times of all keys of a mapping, or of `(key, at)` pairs, and of named ones; all of them or none.
 
-        O(1) each. Of several also a pass over the keys that are there, if there are any of other than immutable built-in
-        types, and a look at each few hundred of those that share a time.
+        O(1) each. Of several also a pass over the keys that are there, if any is not of an immutable built-in type, and
+        a look at each few hundred of those that share a time.
 
         >>> d = Deadlines()
         >>> d.update([("a", 1.5)], b=0.5)

@@ -40,8 +40,8 @@ cdef extern from *:
     #define EPOCH (719163 * DAY)
     /* Days before each month of a year that begins in March, and a term that makes 0001-01-01 the day 1. */
     static const short DAYS_BEFORE[] = {0, 0, 31, -306, -275, -245, -214, -184, -153, -122, -92, -61, -31};
-    /* The last day that became a date: its number in the upper half, year, month and day in the lower. One word, so that
-       no thread reads half of another's. */
+    /* The last day that became a date: its number in the upper half, year, month and day in the lower. One word: no
+       thread reads half of another's. */
     static uint64_t timers_last_date;
     #if defined(Py_GIL_DISABLED) && (defined(__GNUC__) || defined(__clang__))
       #define timers_recall_date() __atomic_load_n(&timers_last_date, __ATOMIC_RELAXED)
