@@ -125,12 +125,15 @@ def peeking(queue: MultiNotifier[Any, int]) -> dict[str, float]:
     return {"": microseconds(lambda: next(iter(queue)))}
 
 
-def microseconds_of_a_look(count: int) -> float:
-    """Into each snapshot but the first, in the mean."""
+def microseconds_of_a_look(count: int, of_copies: bool) -> float:
+    """Into each snapshot but the first, in the mean; each is of the notifier, or of the snapshot before."""
     queue: MultiNotifier[Any, int] = MultiNotifier()
     for number in range(count):
         queue.notify_at(number * 7919 % count, "token")
-    times = [microseconds(copy.deepcopy(queue).due, count, 1) for _ in range(21)]
+    queues = [queue]
+    for _ in range(21):
+        queues.append(copy.deepcopy(queues[-1] if of_copies else queue))
+    times = [microseconds(snapshot.due, count, 1) for snapshot in queues[1:]]
     return sum(times[1:]) / len(times[1:])
 
 
@@ -182,8 +185,9 @@ def edges(run: Run) -> Iterator[Row]:
     for name, peeked in {"": whole, ", half of it removed": behind_gaps, " of 20 each": in_twenties}.items():
         peeks = run.brief({"": partial(peeking, peeked(MILLION))})[""]
         yield run.at_most(f"next(iter(n)), 1 M at one instant{name}", 10, "us", peeks)
-    inserted = [microseconds_of_a_look(FLOOD - 1) for _ in range(2)]
-    yield run.at_most(f"the first look into a snapshot of {FLOOD - 1:,} that were only inserted", 60, "us", inserted)
+    for name, of_copies in {"a snapshot": False, "a snapshot of a snapshot": True}.items():
+        inserted = [microseconds_of_a_look(FLOOD - 1, of_copies) for _ in range(2)]
+        yield run.at_most(f"the first look into {name} of {FLOOD - 1:,} that were only inserted", 60, "us", inserted)
     for name, how in {"sets": lambda twin: twin.notify_at(5, "new"), "takes": lambda twin: twin.due(5, 1)}.items():
         dropped = run.brief({"": partial(beside_dropped, how)})[""]
         yield run.at_most(f"cancel, {MANY:,} at one instant, after a copy that {name} was dropped", 60, "us", dropped)
