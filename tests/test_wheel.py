@@ -18,7 +18,7 @@ CHUNK, BATCH, FLOOD, CALM = 28, 131072, 131072, 12
 # What a chunk (a full-grown one a trail besides), a wheel and a segment take besides their timers, slots and words, and
 # each of those.
 WORD = calcsize("P")
-HEAD, TIMER, TRAIL, WHEEL, SLOT, SEGMENT, CROWD = 8 + WORD, 8 + WORD, 16, 16, WORD, 8, 64 if WORD == 8 else 36
+HEAD, TIMER, TRAIL, WHEEL, SLOT, SEGMENT, CROWD = 8 + WORD, 8 + WORD, 16, 16, WORD, 8, 64 if WORD == 8 else 40
 
 
 def ticks(count: int, start: int = 0) -> list[int]:
