@@ -24,7 +24,11 @@ Kind = TypeVar("Kind", bound="Build")
 
 
 class Failed(Exception):
-    """A command of a build, or in one, failed: the end of what it printed."""
+    """A command of a build, or in one, failed: what it printed, or the begin and the end of that."""
+
+
+def both_ends(text: str) -> str:
+    return text if len(text) <= 9000 else f"{text[:3000]}\n[...]\n{text[-6000:]}"
 
 
 class Build:
@@ -56,7 +60,7 @@ class Build:
         except subprocess.TimeoutExpired:
             raise Failed(f"no end within {patience:.0f} s: {' '.join(command)}") from None
         if done.returncode:
-            raise Failed(f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout[-6000:]}")
+            raise Failed(f"{' '.join(command)} ended with {done.returncode}:\n{both_ends(done.stdout)}")
         return done.stdout
 
     def compile(self, patience: float = 900) -> None:
