@@ -18,12 +18,6 @@ class Key:
     """Its copy has another hash."""
 
 
-class Acting(NamedTuple):
-    """As a named tuple of somebody's own."""
-
-    x: int
-
-
 def looks_like(name: str) -> Any:
     return type(name, (), {})()
 
@@ -66,13 +60,16 @@ def test_no_attribute_of_a_token_is_asked() -> None:
             asked.append(self)
             raise KeyboardInterrupt
 
+    class Pair(NamedTuple):
+        x: int
+
     class Maker:
         def __get__(self, instance: Any, owner: Any = None) -> Any:
             asked.append(owner)
             raise KeyboardInterrupt
 
-    made = Acting(1)
-    Acting.__new__ = Maker()  # type: ignore[assignment,method-assign]
+    made = Pair(1)
+    Pair.__new__ = Maker()  # type: ignore[assignment,method-assign]
     n: MultiNotifier[Any, float] = MultiNotifier()
     for token in (Odd.ONE, made):
         n.notify_at(1.0, token)
