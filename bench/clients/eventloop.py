@@ -28,6 +28,7 @@ class Timers(BaseEventLoop):  # type: ignore[misc]
     # asyncio's own.
     _scheduled: list[Any]
     _timer_cancelled_count: int
+    _closed: bool
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
@@ -35,13 +36,12 @@ class Timers(BaseEventLoop):  # type: ignore[misc]
         self._alarm: Any = asyncio.TimerHandle(0, lambda: None, (), self)
 
     def call_at(self, when: float, callback: Callable[..., Any], *args: Any, context: Any = None) -> Any:
-        if self._debug or when is None:
+        if self._debug or self._closed or when is None:
             timer = super().call_at(when, callback, *args, context=context)
             self._scheduled.pop()
             if timer._source_traceback:
                 del timer._source_traceback[-1]
         else:
-            self._check_closed()
             timer = asyncio.TimerHandle(when, callback, args, self, context)
             timer._scheduled = True  # type: ignore[attr-defined]
         self._pending.notify_at(float(when), timer)
@@ -54,7 +54,7 @@ class Timers(BaseEventLoop):  # type: ignore[misc]
             self._timer_cancelled_count = 0
             # A copy is walked over: a finaliser may set another timer meanwhile.
             for when, timer in copy(self._pending):
-                if timer.cancelled():
+                if timer._cancelled:
                     self._pending.cancel(when, timer)
         at = self._pending.next_at()
         if at is None:

@@ -22,7 +22,8 @@ class Scheduler(sched.scheduler):
     """Times may be any numbers that `float` takes, but NaN; a handle is the event itself.
 
     Priorities decide between events of one time. So those of the soonest time lie in a small heap of their own, where
-    the whole event is compared.
+    the whole event is compared. The lock is for what is on its way there: to set an event, one call of the notifier's is
+    all that counts, and that is atomic.
     """
 
     _lock: Any  # a threading.RLock, made by the parent
@@ -31,14 +32,11 @@ class Scheduler(sched.scheduler):
         super().__init__(timefunc, delayfunc)
         self._timers: MultiNotifier[Event, float] = MultiNotifier()
         self._soonest: list[Event] = []
-        self._sequence = count()
+        self._number = count().__next__
 
     def enterabs(self, time: Any, priority: Any, action: Action, argument: Any = (), kwargs: Any = NOTHING) -> Event:
-        if kwargs is NOTHING:
-            kwargs = {}
-        with self._lock:
-            event = new_event((time, priority, next(self._sequence), action, argument, kwargs))
-            self._timers.notify_at(float(time), event)
+        event = new_event((time, priority, self._number(), action, argument, {} if kwargs is NOTHING else kwargs))
+        self._timers.notify_at(float(time), event)
         return event
 
     def enter(self, delay: Any, priority: Any, action: Action, argument: Any = (), kwargs: Any = NOTHING) -> Event:
@@ -63,22 +61,27 @@ class Scheduler(sched.scheduler):
         lock, soonest, timers = self._lock, self._soonest, self._timers
         timefunc, delayfunc = self.timefunc, self.delayfunc
         while True:
-            with lock:
-                at = timers.next_at()
-                if at is not None and (not soonest or at <= float(soonest[0][0])):
-                    for event in timers.due(at):
-                        heappush(soonest, event)
-                if not soonest:
-                    return None
-                when, _, _, action, argument, kwargs = soonest[0]
-                now = timefunc()
-                waits = when > now
-                if not waits:
-                    heappop(soonest)
-            if not waits:
-                action(*argument, **kwargs)
-                delayfunc(0)  # other threads may run
-            elif blocking:
-                delayfunc(when - now)
+            at, now = timers.next_at(), timefunc()
+            if at is not None and at > now and type(now) is float and not soonest:
+                wait = at - now  # nothing need be taken to see that
             else:
-                return when - now
+                with lock:
+                    if at is not None and (not soonest or at <= float(soonest[0][0])):
+                        for event in timers.due(at):
+                            heappush(soonest, event)
+                    if not soonest:
+                        if at is None:
+                            return None
+                        continue  # another thread took them
+                    when, _, _, action, argument, kwargs = soonest[0]
+                    waits = when > now
+                    if not waits:
+                        heappop(soonest)
+                if not waits:
+                    action(*argument, **kwargs)
+                    delayfunc(0)  # other threads may run
+                    continue
+                wait = when - now
+            if not blocking:
+                return wait
+            delayfunc(wait)
