@@ -12,6 +12,29 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Callable
 
+# What such a program may begin with. `collect`: a collection in the next allocation of something that the collector
+# sees, or in one soon after.
+SETTING = """
+    import copy, gc, sys, warnings
+    from datetime import datetime, timedelta, timezone
+    from timers import Deadlines, MultiNotifier
+
+    class Thing:
+        pass
+
+    class Garbage:
+        def __init__(self, act): self.act, self.me = act, self
+        def __del__(self):
+            if gc.isenabled(): self.act()
+
+    def collect(act, threshold):
+        gc.disable()
+        gc.collect()
+        Garbage(act)
+        gc.set_threshold(threshold)
+        gc.enable()
+"""
+
 
 def survives(code: str, *options: str) -> None:
     """Run a program that may crash in an interpreter of its own, where freed memory is written over."""
