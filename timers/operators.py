@@ -51,9 +51,9 @@ Builder = Callable[[Optional[S]], StatefulBatchLogic[V, W, S]]
 
 SHARDS = 1024
 UTC = timezone.utc
-# A shard's snapshot is (FORMAT, number of shards, keys, their pickled snapshots).
+# A shard's snapshot, once pickled, is (FORMAT, number of shards, keys, their pickled snapshots).
 FORMAT = "timers.operators 1"
-Snapshot = tuple[str, int, tuple[str, ...], tuple[bytes, ...]]
+Pickled = tuple[str, int, tuple[str, ...], tuple[bytes, ...]]
 # The newest that every supported Python reads.
 PROTOCOL = 5
 
@@ -81,7 +81,7 @@ def stateful_batch(
     def shard(items: list[Any]) -> list[tuple[str, tuple[str, V]]]:
         return [(names[shard_of(key, count)], (key, value)) for key, value in (keyed(step, item) for item in items)]
 
-    def build(state: Optional[Snapshot]) -> Shard[V, W, S]:
+    def build(state: Optional[Pickled]) -> Shard[V, W, S]:
         return Shard(step, count, builder, state)
 
     def keys(items: list[tuple[str, tuple[str, W]]]) -> list[tuple[str, W]]:
@@ -126,27 +126,63 @@ def keyed(step: str, item: Any) -> tuple[str, Any]:
     return key, value
 
 
+class KeySnapshot:
+    """What a key's logic answered. It is pickled when the engine asks for it, which may be never, and once."""
+
+    __slots__ = ("pickled", "state")
+
+    def __init__(self, state: Any, pickled: Optional[bytes] = None) -> None:
+        self.state = state
+        self.pickled = pickled
+
+    def dumps(self) -> bytes:
+        if self.pickled is None:
+            self.pickled = pickle.dumps(self.state, PROTOCOL)
+            self.state = None
+        return self.pickled
+
+
 class Keyed:
-    """What a shard holds of a key: its logic, and its last snapshot, pickled."""
+    """What a shard holds of a key: its logic, and the logic's last snapshot."""
 
     __slots__ = ("logic", "snapshot")
 
-    def __init__(self, logic: StatefulBatchLogic[Any, Any, Any]) -> None:
+    def __init__(self, logic: StatefulBatchLogic[Any, Any, Any], snapshot: KeySnapshot) -> None:
         self.logic = logic
-        self.snapshot = b""
+        self.snapshot = snapshot
 
 
-class Shard(StatefulBatchLogic[tuple[str, V], tuple[str, W], Snapshot], Generic[V, W, S]):
-    """The logic of one engine key.
+class ShardSnapshot:
+    """What the engine gets; pickled, a tuple."""
+
+    def __init__(self, shard: "Shard[Any, Any, Any]") -> None:
+        self.failed = shard.failed
+        self.shards = shard.shards
+        self.snapshots = {key: held.snapshot for key, held in shard.keys.items()}
+
+    def __reduce__(self) -> tuple[type[tuple[Any, ...]], tuple[Pickled]]:
+        pickled = []
+        for key, snapshot in self.snapshots.items():
+            try:
+                pickled.append(snapshot.dumps())
+            except Exception as error:
+                raise self.failed("pickle.dumps of the snapshot", key) from error
+        return tuple, ((FORMAT, self.shards, tuple(self.snapshots), tuple(pickled)),)
+
+
+class Shard(StatefulBatchLogic[tuple[str, V], tuple[str, W], Any], Generic[V, W, S]):
+    """The logic of one engine key. Its state is a `ShardSnapshot`, and comes back as what that is once pickled.
 
     - Each key has a logic, and one that has asked to be notified a time in `timers`.
     - `unasked` are the keys whose `notify_at` is still to be called in this activation.
     - `awoken` are the keys whose snapshot is older than their logic.
     - `now` is when the activation reached the shard; the engine too takes the time before it calls any `on_batch`,
       so that a timer that is moved in good time doesn't fire because a batch took long.
+    - `asked` is when the engine was asked to notify the shard; by its clock, which is the one that counts, that time
+      has come when it does.
     """
 
-    def __init__(self, step: str, shards: int, builder: Builder[S, V, W], state: Optional[Snapshot]) -> None:
+    def __init__(self, step: str, shards: int, builder: Builder[S, V, W], state: Optional[Pickled]) -> None:
         self.step = step
         self.shards = shards
         self.builder = builder
@@ -156,6 +192,7 @@ class Shard(StatefulBatchLogic[tuple[str, V], tuple[str, W], Snapshot], Generic[
         self.unasked: dict[str, None] = {}
         self.awoken: dict[str, None] = {}
         self.now: Optional[datetime] = None
+        self.asked: Optional[datetime] = None
         self.restored = state is not None
         if state is not None:
             self.restore(state)
@@ -174,7 +211,8 @@ class Shard(StatefulBatchLogic[tuple[str, V], tuple[str, W], Snapshot], Generic[
 
     def on_notify(self) -> tuple[Iterable[tuple[str, W]], bool]:
         emitted: list[tuple[str, W]] = []
-        for key in self.timers.due(self.now or datetime.now(UTC)):
+        now = self.now or datetime.now(UTC)
+        for key in self.timers.due(max(now, self.asked or now)):
             self.call(key, "on_notify", emitted)
         return emitted, not self.keys
 
@@ -194,17 +232,18 @@ class Shard(StatefulBatchLogic[tuple[str, V], tuple[str, W], Snapshot], Generic[
                 self.timers[key] = at
         self.unasked.clear()
         self.now = None
-        return self.timers.next_at()
+        self.asked = self.timers.next_at()
+        return self.asked
 
-    def snapshot(self) -> Snapshot:
+    def snapshot(self) -> ShardSnapshot:
         for key in self.awoken:
             held = self.keys[key]
             try:
-                held.snapshot = pickle.dumps(held.logic.snapshot(), PROTOCOL)
+                held.snapshot = KeySnapshot(held.logic.snapshot())
             except Exception as error:
                 raise self.failed("snapshot", key) from error
         self.awoken.clear()
-        return FORMAT, self.shards, tuple(self.keys), tuple([held.snapshot for held in self.keys.values()])
+        return ShardSnapshot(self)
 
     def restore(self, state: Any) -> None:
         if type(state) is not tuple or len(state) != 4 or type(state[0]) is not str or state[0] != FORMAT:
@@ -220,18 +259,17 @@ class Shard(StatefulBatchLogic[tuple[str, V], tuple[str, W], Snapshot], Generic[
                 inner = pickle.loads(snapshot)
             except Exception as error:
                 raise self.failed("pickle.loads", key) from error
-            self.build(key, inner)
-            self.keys[key].snapshot = snapshot
+            self.build(key, inner, snapshot)
             self.unasked[key] = None
 
-    def build(self, key: str, state: Optional[S]) -> None:
+    def build(self, key: str, state: Optional[S], pickled: bytes = b"") -> None:
         try:
             logic = self.builder(state)
         except Exception as error:
             raise self.failed("builder", key) from error
         if not isinstance(logic, StatefulBatchLogic):
             raise self.refused("builder", key, "a StatefulBatchLogic", logic)
-        self.keys[key] = Keyed(logic)
+        self.keys[key] = Keyed(logic, KeySnapshot(None, pickled))
 
     def call(self, key: str, method: str, emitted: list[tuple[str, W]], *arguments: list[V]) -> None:
         """Calls an `on_*` method of the key's logic; keeps or discards the logic as it says."""
