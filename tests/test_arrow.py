@@ -486,7 +486,7 @@ def test_a_dictionary_of_a_dictionary_is_no_token() -> None:
     refused(INSTANTS[:2], TypeError, "iterable", OfArray(schemas[0], arrays[0]))
 
 
-@pytest.mark.parametrize("format", ["", "e", "g", "tsu:UTC", "b", "+l"])
+@pytest.mark.parametrize("format", ["", "z", "tDu", "tsu:UTC", "tdD", "+l"])
 def test_what_no_token_is_made_of(format: str) -> None:
     # It is taken as any other iterable, and is none.
     refused(INSTANTS[:3], TypeError, "iterable", array_of(3, [None, GOOD], format=format)(Exporter()))
@@ -509,6 +509,10 @@ def test_good_columns_of_tokens_made_by_hand() -> None:
             ["one", "fourteen chars", "thirteen char"],
         ),
         (lambda e: encoded(e, [1, 0, 1]), ["two", "one", "two"]),
+        (array_of(3, [None, numbers(0.5, 1, math.inf, kind="e")], format="e"), [0.5, 1.0, math.inf]),
+        (array_of(3, [b"\5", numbers(0.1, 1, -0.0, kind="d")], format="g"), [0.1, None, -0.0]),
+        (array_of(3, [None, b"\5"], format="b"), [True, False, True]),
+        (array_of(3, [None, b"\12"], format="b", offset=1), [True, False, True]),
         (array_of(3, format="n"), [None, None, None]),
         (array_of(3, [None], format="n", null_count=3), [None, None, None]),
     ]

@@ -1,7 +1,7 @@
 # cython: language_level=3
 """Arrow's columns in memory, read from the C structs of its data and stream interfaces; no library is imported.
 
-What numbers mean is for who reads them (see columns.pyx); strings and integers are read here as Python objects.
+What times mean is for who reads them (see columns.pyx); strings and numbers are read here as Python objects.
 
 - An `Export` owns what was handed over, moved out of its capsules, and releases each struct once, whatever happens.
 - A chunk is released before the next one is asked for.
@@ -107,7 +107,7 @@ cdef int64_t first_null(Column *column) noexcept nogil
 cdef str describe(Schema *schema)
 # Whether the numbers have a meaning of another's.
 cdef bint is_extension(const char *metadata) noexcept
-# The strings or integers of a column, plain or encoded by a dictionary; None if it holds other things.
+# The strings, numbers or bools of a column, plain or encoded by a dictionary; None if it holds other things.
 cdef list read_words(Export export)
 
 

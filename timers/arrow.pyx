@@ -223,7 +223,7 @@ cdef bint is_extension(const char *metadata) noexcept:
     return False
 
 
-# ---- strings and integers
+# ---- strings and numbers
 
 cdef list read_words(Export export):
     cdef Schema *schema = export.column_schema()
@@ -270,7 +270,7 @@ cdef char word_form(Schema *schema) noexcept:
         return 0
     if strcmp(format, b"vu") == 0:
         return b"v"
-    return format[0] if not format[1] and format[0] in b"cCsSiIlLuUn" else 0
+    return format[0] if not format[1] and format[0] in b"cCsSiIlLefgbuUn" else 0
 
 
 cdef int add_words(Export export, char form, Column *column, list tokens) except -1:
@@ -284,6 +284,10 @@ cdef int add_words(Export export, char form, Column *column, list tokens) except
             tokens.append(None)
         elif text:
             tokens.append(word_at(export, form, column.array, column.start + index))
+        elif form == b"b":
+            tokens.append(first_clear(<const uint8_t *>column.array.buffers[1], column.start + index, 1) != 0)
+        elif form in b"efg":
+            tokens.append(float_at(form, column.array.buffers[1], column.start + index))
         else:
             number = integer_at(form, column.array.buffers[1], column.start + index)
             tokens.append(<uint64_t>number if form == b"L" else number)

@@ -115,10 +115,9 @@ cdef bytes read_numpy(object ats, Kind *kind):
     numpy = sys.modules["numpy"]
     dtype = ats.dtype
     letter = dtype.kind
-    if type(ats) is not numpy.ndarray and ats.ndim == 1:
-        mask = getattr(ats, "mask", False)
-        if numpy.any(mask):
-            raise refusal(numpy.argmax(mask), "is masked")
+    mask = None if type(ats) is numpy.ndarray else getattr(ats, "mask", None)
+    if isinstance(mask, numpy.ndarray) and mask.dtype.kind == "b" and mask.ndim == 1 and mask.any():
+        raise refusal(mask.argmax(), "is masked")
     if letter == "M":
         wanted = "i8"
         meaning.nat = True
@@ -198,6 +197,8 @@ cdef bytes read_pandas(object ats, Kind *kind):
 # ---- Arrow
 
 cdef bytes read_arrow(Export exported, Kind *kind):
+    if exported is None:
+        return None
     cdef Schema *schema = exported.column_schema()
     cdef Meaning meaning = meaning_of(schema)
     cdef Column column
@@ -249,47 +250,65 @@ cdef Meaning meaning_of(Schema *schema) except *:
 # ---- what the notifier calls
 
 cdef bytes read_times(object ats, Kind *kind):
-    cdef Export exported
     if type(ats) is list or type(ats) is tuple:
         return None
     if is_a(ats, "numpy", "ndarray"):
         return read_numpy(ats, kind)
     if is_a(ats, "pandas", "Series") or is_a(ats, "pandas", "Index"):
         return read_pandas(ats, kind)
-    exported = export(ats, "ats")
-    return None if exported is None else read_arrow(exported, kind)
+    return read_arrow(export(ats, "ats"), kind)
 
 
 cdef list read_tokens(object tokens):
-    cdef Export exported = None
+    cdef Export exported
     cdef list words = None
     if type(tokens) is list or type(tokens) is tuple:
         return None
     if is_a(tokens, "numpy", "ndarray"):
-        # Times and records keep their types: as plain objects some would be mere numbers.
-        return own_list(tokens.tolist()) if tokens.ndim == 1 and tokens.dtype.kind in "OSTUbiufc" else None
+        return numpy_tokens(tokens)
     if is_a(tokens, "pandas", "Series") or is_a(tokens, "pandas", "Index"):
         dtype = tokens.dtype
-        if is_a(dtype, "pandas", "StringDtype") or is_a(dtype, "pandas", "ArrowDtype"):
-            # Strings may also lie in NumPy's memory, and PyArrow not be there.
-            to_arrow = getattr(tokens.array, "__arrow_array__", None)
-            if to_arrow is None or "pyarrow" not in sys.modules:
-                return own_list(tokens.to_numpy(object, na_value=None).tolist())
-            exported = export(to_arrow(), "tokens")
-        elif getattr(dtype, "na_value", None) is getattr(sys.modules["pandas"], "NA", 0):
-            # Of numbers and bools that may be missing.
-            return own_list(tokens.to_numpy(object, na_value=None).tolist())
-        else:
-            return own_list(tokens.tolist())
-    else:
-        exported = export(tokens, "tokens")
+        # Strings may also lie in NumPy's memory, and PyArrow not be there.
+        to_arrow = getattr(tokens.array, "__arrow_array__", None) if "pyarrow" in sys.modules else None
+        if to_arrow is None or not (is_a(dtype, "pandas", "StringDtype") or is_a(dtype, "pandas", "ArrowDtype")):
+            return pandas_tokens(tokens)
+        tokens = to_arrow()
+    exported = export(tokens, "tokens")
     if exported is None:
         return None
+    is_one = is_column(tokens)
     # A table of one column is that; the elements of a column of records are dicts.
-    if not (exported.is_struct() and is_column(tokens)):
+    if not (exported.is_struct() and is_one):
         words = read_words(exported)
-    to_list = getattr(tokens, "to_pylist", None) if words is None else None
-    return words if to_list is None else own_list(to_list())
+    if words is not None:
+        return words
+    if not is_one and (exported.is_struct() or exported.chunked):
+        # What these give for themselves are columns or chunks.
+        raise TypeError("tokens must be a list or an array of them, not a table or a stream of "
+                        + describe(exported.column_schema()))
+    to_list = getattr(tokens, "to_pylist", None)
+    return None if to_list is None else own_list(to_list())
+
+
+cdef list numpy_tokens(object tokens):
+    """None: as its iterator gives them. Times and records keep their types: as plain objects some would be numbers."""
+    if tokens.ndim != 1:
+        return None
+    if tokens.dtype.kind in "OSTUbiufc":
+        return own_list(tokens.tolist())
+    if not is_a(tokens, "numpy.ma", "MaskedArray"):
+        return None
+    masked = sys.modules["numpy.ma"].masked
+    return [None if token is masked else token for token in tokens]
+
+
+cdef list pandas_tokens(object tokens):
+    """What is missing is None where the type knows such: NumPy's own know none, and NaN is a number there."""
+    dtype = tokens.dtype
+    if (is_a(dtype, "pandas", "StringDtype") or is_a(dtype, "pandas", "CategoricalDtype")
+            or getattr(dtype, "na_value", None) is getattr(sys.modules["pandas"], "NA", 0)):
+        return own_list(tokens.to_numpy(object, na_value=None).tolist())
+    return own_list(tokens.tolist())
 
 
 cdef bint is_column(object source) except -1:
