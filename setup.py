@@ -40,7 +40,7 @@ class BuildExt(build_ext):
 ROOMS = (
     *("times", "arrow", "columns", "keys", "keeping", "boxes", "crowd", "index"),
     *("wheel", "sharing", "reach", "cascade", "insertion", "forwarding", "expiry", "removal", "invariants"),
-    *("timerqueue", "spots", "timerset", "due", "search", "numbers", "pending", "copies", "state"),
+    *("timerqueue", "spots", "timerset", "due", "search", "lookup", "numbers", "pending", "copies", "state"),
     *("face", "notifier", "views", "deadlines"),
 )
 

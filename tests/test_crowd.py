@@ -6,6 +6,7 @@ import random
 from datetime import date, datetime, time, timedelta, timezone, tzinfo
 from decimal import Decimal
 from fractions import Fraction
+from types import MethodType
 from typing import Any, NamedTuple
 
 import pytest
@@ -274,20 +275,25 @@ def test_what_tells_tokens_apart(inside: Any) -> None:
         def tzname(self, at: Any) -> str:
             return "Zone"
 
+    class Called(Own):
+        def __call__(self) -> None:
+            pass
+
     zone, same, own = Zone(), Same(), Own()
     deep: Any = ()
-    for _ in range(9):
+    for _ in range(99):
         deep = (deep,)
     values = [
         "a", 1, b"b", None, 1.5, 1j, date(2024, 1, 1), timedelta(1), datetime(2024, 1, 1), time(1), (1, "a"),
         datetime(2024, 1, 1, tzinfo=timezone.utc), frozenset([1, "a"]), (1, same), frozenset([same]), (frozenset([2]),),
         datetime(2024, 1, 1, tzinfo=timezone(timedelta(hours=1))), range(3), Decimal("1.5"), Decimal("nan"),
         Inherited[str]("a"), Inherited[int](1), Inherited[float](1.5), Inherited[date](2024, 1, 1),
-        Pair(1, ("a", same)),
+        Pair(1, ("a", same)), deep, zone.tzname, (zone.tzname, 1), [].append, len, timezone(timedelta(hours=1)),
     ]  # fmt: skip
     asked = [
-        own, (own,), frozenset([(1, (2, time(1, tzinfo=zone)))]), datetime(2024, 1, 1, tzinfo=zone), deep,
-        [1], tuple(range(200)), Decimal("snan"), Fraction(1, 3), Pair(1, own), Other("a"), Hashed("a"),
+        own, (own,), frozenset([(1, (2, time(1, tzinfo=zone)))]), datetime(2024, 1, 1, tzinfo=zone), (deep,),
+        [1], MethodType(Called(), 1), tuple(range(200)), Decimal("snan"), Fraction(1, 3), Pair(1, own), Other("a"),
+        Hashed("a"),
     ]  # fmt: skip
     fillers = list(range(10, 99))
     for value in values:

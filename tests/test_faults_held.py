@@ -217,7 +217,7 @@ def test_a_list_of_tokens_that_its_column_keeps() -> None:
     import pyarrow
     class Column:
         def __arrow_c_stream__(self, requested_schema=None):
-            return pyarrow.chunked_array([pyarrow.array([1.5] * len(kept))]).__arrow_c_stream__()
+            return pyarrow.chunked_array([pyarrow.array([datetime(2024, 1, 1)] * len(kept))]).__arrow_c_stream__()
         def to_pylist(self):
             collect(kept.clear, 1)
             return kept

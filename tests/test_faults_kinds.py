@@ -216,3 +216,83 @@ def test_a_chain_of_copies_cascades_once(inside: Any) -> None:
     assert isinstance(second.shape(), list)
     third = second.copy()
     assert hasattr(third.shape(), "slots") and third.check() == second.check() == first.check() == 1024
+
+
+def test_a_type_that_equals_any_other() -> None:
+    """As the tokens of a state."""
+
+    class Meta(type):
+        def __eq__(cls, other: object) -> bool:
+            return True
+
+        __hash__ = type.__hash__
+
+    class Tokens(metaclass=Meta):
+        def __len__(self) -> int:
+            return 100_000
+
+    for queue in (MultiNotifier([(1.5, "a")]), Deadlines([("a", 1.5)])):
+        for state in (
+            (2, b"\1" * 100_000, Tokens(), False),
+            (Tokens(), b"\1", ("a",), False),
+            (2, b"\1", ("a",), Tokens()),
+            (2, Tokens(), ("a",), False),
+        ):
+            with pytest.raises(TypeError):
+                queue.__setstate__(state)
+        queue._check()
+        assert len(queue) == 1
+
+
+def test_a_table_of_copiers_whose_keys_are_asked() -> None:
+    """Lists of tokens are read where they lie; the tables of `copy` may hold keys with an `==` of their own."""
+    survives("""
+    import copy, copyreg
+    from datetime import date, datetime, time, timedelta, timezone
+    from timers import Deadlines, MultiNotifier
+
+    class Key:
+        asked = 0
+        def __init__(self, kind): self.kind = kind
+        def __hash__(self): return hash(self.kind)
+        def __eq__(self, other):
+            Key.asked += 1
+            tokens.clear()
+            return False
+
+    makes = {
+        timedelta: timedelta, date: lambda n: date(2000, 1, 1 + n % 28),
+        datetime: lambda n: datetime(2000, 1, 1 + n % 28),
+        time: lambda n: time(n % 24), timezone: lambda n: timezone(timedelta(minutes=n % 600)),
+    }
+    for kind, make in makes.items():
+        for wrap in (lambda token: token, lambda token: ("a", token)):
+            keep = [make(number) for number in range(2000)]
+            tokens = [wrap(token) for token in keep]
+            key = Key(kind)
+            copyreg.dispatch_table[key] = None
+            n = MultiNotifier()
+            try: n.notify_many([1.0] * 2000, tokens)
+            except RuntimeError: assert not n
+            else: assert n.due(1.0) == [wrap(token) for token in keep]
+            del copyreg.dispatch_table[key], tokens
+    assert Key.asked
+    """)
+
+
+def test_a_class_with_a_name_that_clears_what_is_shown() -> None:
+    class Name(str):
+        __slots__ = ()
+
+        def __format__(self, how: str) -> str:
+            n.clear()
+            return "name"
+
+    class Meta(type):
+        __name__ = Name("name")
+
+    class Named(MultiNotifier[Any, float], metaclass=Meta):
+        pass
+
+    n = Named([(1.5, "a")])
+    assert repr(n) == "<name: no timers>"

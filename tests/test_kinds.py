@@ -463,22 +463,3 @@ def test_boxes_are_used_again() -> None:
     n._check()
     assert sys.getsizeof(n) < 1.5 * sys.getsizeof(MultiNotifier(list(n)))
     assert pickle.loads(pickle.dumps(n)).due(LAST) == [Point(number) for number in range(20_000, 21_000)]
-
-
-@pytest.mark.parametrize("copied", [False, True])
-@pytest.mark.parametrize("limit", [None, 1])
-def test_boxes_are_given_back_though_one_is_in_use(copied: bool, limit: int | None) -> None:
-    n: MultiNotifier[Any] = MultiNotifier([(LAST, [])])
-    small = sys.getsizeof(n)
-    n.notify_many([later(1)] * 10_000, [[number] for number in range(10_000)])
-    twin = copy.copy(n) if copied else None
-    assert sys.getsizeof(n) > 100_000
-    while n.due(later(9), limit):
-        pass
-    n._check()
-    assert len(n) == 1 and sys.getsizeof(n) < small + 10_000
-    n.notify_at(later(1), [1])
-    assert n.due(LAST) == [[1], []]
-    if twin is not None:
-        twin._check()
-        assert twin.due(LAST) == [*([number] for number in range(10_000)), []]

@@ -98,8 +98,8 @@ def _stamp(at: datetime) -> Timestamp:
 def moment(timestamp: Timestamp) -> datetime:
     """The timestamp as an aware datetime in UTC, for `due` and `notify_at`.
 
-    What is finer than a microsecond is cut off: the answer is never later than the timestamp, so nothing is due early.
-    A timestamp before year 1, as of elements that have none, is the first datetime of UTC. One after year 9999 is in a
+    What is finer than a microsecond is cut off: no datetime is later than the timestamp, so nothing is due early. A
+    timestamp before year 1, as of elements that have none, is the first datetime of UTC. One after year 9999 is in a
     zone behind UTC, where such an instant has a name, or else the very last aware datetime that there is.
 
     >>> moment(Timestamp(micros=1_767_225_600_000_001))
@@ -148,7 +148,7 @@ def due(now: Timestamp, state: ReadModifyWriteRuntimeState, timer: BaseTimer) ->
 def kept(state: ReadModifyWriteRuntimeState, make: Callable[[], Any] = MultiNotifier) -> Any:
     """The begin of a call of the `DoFn`: a copy of what the state holds, or what `make` answers where that is nothing.
 
-    A copy shares what it does not change, and so costs next to nothing.
+    A copy shares what it does not change, and so costs next to nothing where tokens are immutable.
     """
     held = state.read()
     return make() if held is None else held.__copy__()

@@ -4,12 +4,13 @@
     blocks   [ - ][ b1 ][ b2 ]      b1  tuple of 64 tokens, None where a box is free
     rows     [ - ][ r1 ][ r2 ]      r1  which boxes of b1 are in use, and which of these are loose
 
-The collector sees the blocks. Tokens are *fixed* or *loose* (keeping.pxd). A block without loose ones is shared by
+The collector sees the blocks. One that was given back is None, and not its notifier's own. Tokens are *fixed* or *loose* (keeping.pxd). A block without loose ones is shared by
 copies, and costs a deep copy nothing.
 
 Invariants (`check_boxes` verifies each by name):
   private    a block with a loose token is the notifier's own: made by it, and since then not shared. Only such a
-             block is written to. What is taken from another stays there too, for as long as there is that block
+             block is written to, or one that nobody else has any more, to take from it. What is taken from another
+             stays there too, for as long as there is that block
   bare       a free box of an own block holds None
   ready      counts the free boxes of own blocks; every block with a free box is on the stack of its kind, once
 
@@ -49,7 +50,7 @@ cdef class Boxes:
     cdef size_t used        # boxes in use,
     cdef size_t loose       # and how many of them hold a loose token
     cdef uint64_t serial    # no two have the same, and none has 0
-    cdef size_t budget      # so many rows may be passed over to find out whether the last are free
+    cdef size_t budget      # so many rows may be passed over to find out which are free
     cdef bint keyed         # the tokens are keys
     cdef Keys keys
     cdef uint64_t *hashes   # of keys; the first is that of the first box of the second block
@@ -68,7 +69,7 @@ cdef Boxes copy_boxes(Boxes boxes)
 # Whether nothing is in use, of more than one is likely to need soon; then they may be given back.
 cdef bint are_spent(Boxes boxes) noexcept
 cdef void empty_boxes(Boxes boxes) noexcept
-# After a token was taken: give back the blocks behind the last that is in use, if these are most. Amortised O(1).
+# After tokens were taken: give back the blocks of which nothing is in use, if these are most. Amortised O(1).
 cdef void trim_boxes(Boxes boxes) noexcept
 cdef size_t boxes_memory(Boxes boxes) except 0
 cdef int check_boxes(Boxes boxes) except -1

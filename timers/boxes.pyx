@@ -6,7 +6,7 @@ from cpython.ref cimport Py_DECREF, Py_INCREF
 from cpython.tuple cimport PyTuple_New
 from libc.string cimport memcpy, memset
 
-from timers.bits cimport low_bit, prefetch
+from timers.bits cimport FREE_THREADED, low_bit, prefetch
 from timers.keys cimport copy_keys, free_keys, keys_memory
 
 import sys
@@ -14,6 +14,7 @@ import sys
 cdef extern from "Python.h":
     int PyList_SetSlice(object list, Py_ssize_t low, Py_ssize_t high, void *items)
     void PyErr_Clear() noexcept
+    Py_ssize_t Py_REFCNT(PyObject *thing) noexcept
     bint PyObject_GC_IsTracked(PyObject *thing) noexcept
     void PyObject_GC_Track(PyObject *thing) noexcept
 
@@ -34,8 +35,6 @@ cdef extern from *:
 cdef enum:
     # How often foreign code may change boxes while they are copied.
     ATTEMPTS = 100
-    # Rows that are passed over for a token taken.
-    PACE = 8
 
 cdef uint64_t FULL = <uint64_t>-1
 
@@ -86,6 +85,11 @@ cdef inline void see(PyTupleObject *block) noexcept:
     """The collector turns from tuples in which it finds nothing."""
     if not PyObject_GC_IsTracked(<PyObject *>block):
         PyObject_GC_Track(<PyObject *>block)
+
+
+cdef inline bint is_alone(PyTupleObject *block) noexcept:
+    """Whether those are gone with whom the block was shared, so that nobody else needs what is in it."""
+    return not FREE_THREADED and Py_REFCNT(<PyObject *>block) == 1
 
 
 cdef void fill_block(PyTupleObject *block, PyTupleObject *old, uint64_t used) noexcept:
@@ -217,9 +221,9 @@ cdef PyObject *take_from_box(Boxes boxes, size_t box) noexcept:
     row.used &= ~(<uint64_t>1 << place)
     row.loose &= ~(<uint64_t>1 << place)
     boxes.used -= 1
-    boxes.budget += PACE
+    boxes.budget += 1
     boxes.ready += row.own
-    if row.own and <Py_ssize_t>number < PyList_GET_SIZE(boxes.blocks):
+    if <Py_ssize_t>number < PyList_GET_SIZE(boxes.blocks) and (row.own or is_alone(block_at(boxes, number))):
         # Moved, and not looked at: it may be far away.
         block_at(boxes, number).ob_item[place] = <PyObject *>None
         Py_INCREF(None)
@@ -325,15 +329,48 @@ cdef void empty_boxes(Boxes boxes) noexcept:
 
 cdef void trim_boxes(Boxes boxes) noexcept:
     cdef uint32_t count = boxes.count
-    # By the halves, and down to the last.
-    if boxes.used & (boxes.used - 1) or boxes.budget < count:
+    # As many tokens were taken as there are rows.
+    if boxes.budget < count:
         return
-    boxes.budget -= count
-    while count > 1 and not boxes.rows[count - 1].used:
+    boxes.budget = 0
+    # One block is likely to be needed soon.
+    while count > 2 and not boxes.rows[count - 1].used:
         count -= 1
     if count <= boxes.count // 2 and PyList_GET_SIZE(boxes.blocks) == boxes.count:
         cut_boxes(boxes, count)
         narrow(boxes)
+    clear_blocks(boxes)
+
+
+cdef void clear_blocks(Boxes boxes) noexcept:
+    """Let go of the blocks of which nothing is in use, wherever they stand: of own ones if these are most."""
+    cdef uint32_t held = 0
+    cdef uint32_t empty = 0
+    cdef uint32_t shared = 0
+    cdef uint32_t number
+    cdef PyObject *block
+    if PyList_GET_SIZE(boxes.blocks) != boxes.count:
+        return
+    for number in range(1, boxes.count):
+        if <PyObject *>block_at(boxes, number) is not <PyObject *>None:
+            held += 1
+            empty += not boxes.rows[number].used
+            shared += not boxes.rows[number].used and not boxes.rows[number].own
+    if empty >= 2 and empty > held // 2:
+        for number in range(1, boxes.count):
+            boxes.rows[number].own = boxes.rows[number].own and boxes.rows[number].used
+        sort_rows(boxes)
+    elif not shared:
+        return
+    number = 1
+    # What a shared one still held may let in foreign code, which changes anything.
+    while number < boxes.count and PyList_GET_SIZE(boxes.blocks) == boxes.count:
+        block = <PyObject *>block_at(boxes, number)
+        if not boxes.rows[number].used and not boxes.rows[number].own and block is not <PyObject *>None:
+            Py_INCREF(None)
+            (<PyListObject *>boxes.blocks).ob_item[number] = <PyObject *>None
+            Py_DECREF(<object>block)
+        number += 1
 
 
 cdef void cut_boxes(Boxes boxes, uint32_t count) noexcept:

@@ -113,6 +113,8 @@ cdef bint is_a(object thing, str library, str name) except -1:
 cdef bytes read_numpy(object ats, Kind *kind):
     cdef Meaning meaning = Meaning(AWARE, b"l", False, 0, 0, 1, 1)
     numpy = sys.modules["numpy"]
+    if not ats.ndim:
+        raise ValueError("ats must have one dimension, not 0")
     dtype = ats.dtype
     letter = dtype.kind
     mask = None if type(ats) is numpy.ndarray else getattr(ats, "mask", None)
@@ -282,16 +284,18 @@ cdef list read_tokens(object tokens):
         words = read_words(exported)
     if words is not None:
         return words
-    if not is_one and (exported.is_struct() or exported.chunked):
+    to_list = getattr(tokens, "to_pylist", None)
+    if not is_one and (exported.is_struct() or (exported.chunked and to_list is None)):
         # What these give for themselves are columns or chunks.
         raise TypeError("tokens must be a list or an array of them, not a table or a stream of "
                         + describe(exported.column_schema()))
-    to_list = getattr(tokens, "to_pylist", None)
     return None if to_list is None else own_list(to_list())
 
 
 cdef list numpy_tokens(object tokens):
     """None: as its iterator gives them. Times and records keep their types: as plain objects some would be numbers."""
+    if not tokens.ndim:
+        raise ValueError("tokens must have one dimension, not 0")
     if tokens.ndim != 1:
         return None
     if tokens.dtype.kind in "OSTUbiufc":
@@ -299,7 +303,12 @@ cdef list numpy_tokens(object tokens):
     if not is_a(tokens, "numpy.ma", "MaskedArray"):
         return None
     masked = sys.modules["numpy.ma"].masked
-    return [None if token is masked else token for token in tokens]
+    cdef list held = list(tokens)
+    cdef Py_ssize_t index
+    for index in range(len(held)):
+        if held[index] is masked:
+            held[index] = None
+    return held
 
 
 cdef list pandas_tokens(object tokens):

@@ -9,12 +9,12 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from timers.boxes cimport must_be_whole
 from timers.copies cimport anew, recipe, set_attributes
 from timers.due cimport ANY_KIND, take_items
-from timers.face cimport Face, publish
+from timers.face cimport Face, each_of, pair_of, publish
 from timers.keeping cimport IN_TREE, Keeping, keeping_of
 from timers.keys cimport (
-    Entry, Keys, after, entry_at, fold, home_of, insert_key, make_room, own_entry, own_run, prefetch_entry, remove_key,
-    renew_key, shrink,
+    Entry, entry_at, fold, insert_key, make_room, own_entry, own_run, prefetch_entry, remove_key, renew_key, shrink,
 )
+from timers.lookup cimport find_key, find_known, must_be_made
 from timers.notifier cimport MultiNotifier
 from timers.pending cimport ITEMS, TOKENS, iterate
 from timers.numbers cimport locate_entry
@@ -23,7 +23,7 @@ from timers.state cimport thaw
 from timers.spots cimport Spot, remove_at_spot
 from timers.timerqueue cimport take_back
 from timers.timerset cimport (
-    ATTEMPTS, TimerSet, check_kind, copy_into, exchange, fresh_for, give_back_boxes, has_loose, is_equal, is_keyed,
+    ATTEMPTS, TimerSet, check_kind, copy_into, exchange, fresh_for, give_back_boxes, has_loose,
     make_boxes, make_keyed, must_be_unchanged, note_removal, put_token, release, restless_error, token_of,
 )
 from timers.times cimport FLOAT, INT, read_time, turn_to_float, write_time
@@ -51,6 +51,11 @@ cdef extern from "Python.h":
 
 # What stands for an argument that is not given.
 cdef object NOTHING = object()
+
+cdef struct Setting:
+    uint64_t hash
+    uint64_t deadline
+    uint8_t kind
 
 
 @cython.auto_pickle(False)
@@ -86,7 +91,7 @@ in which they were set. Setting, moving, deleting and asking cost O(1), falling 
             return
         cdef TimerSet fresh = fresh_for(self)
         pairs = pairs_of(deadlines)
-        set_all(fresh, pairs, hashes_of(pairs))
+        set_all(fresh, pairs, settings_of(pairs), None)
         with cython.critical_section(self):
             exchange(self, fresh)
 
@@ -100,7 +105,7 @@ in which they were set. Setting, moving, deleting and asking cost O(1), falling 
         # While the time is read, the entry may come from memory.
         prefetch_entry(&self.boxes.keys, fold(hash))
         cdef uint64_t deadline = read_time(at, "at", True, &kind)
-        set_key(self, key, hash, &deadline, kind, "at", False)
+        set_key(self, key, hash, &deadline, kind, "at", False, None)
 
     @cython.critical_section
     def __getitem__(self, key):
@@ -149,7 +154,7 @@ in which they were set. Setting, moving, deleting and asking cost O(1), falling 
             made_kind = FLOAT
         # Before it is set: for what comes after there may be no memory.
         answer = write_time(made, made_kind)
-        set_key(self, key, hash, &deadline, kind, "default", True)
+        set_key(self, key, hash, &deadline, kind, "default", True, None)
         return answer if deadline == made and self.queue.kind == made_kind else write_time(deadline, self.queue.kind)
 
     @cython.critical_section
@@ -252,25 +257,29 @@ in which they were set. Setting, moving, deleting and asking cost O(1), falling 
         cdef TimerSet fresh
         cdef uint64_t version
         cdef list pairs = pairs_of(deadlines)
+        cdef list asked = None
         pairs += named.items()
-        # Once: where that takes long, other threads change the timers meanwhile.
-        hashes = hashes_of(pairs)
+        settings = settings_of(pairs)
         if len(pairs) < 2:
-            set_all(self, pairs, hashes)
+            set_all(self, pairs, settings, None)
             return
         for _ in range(ATTEMPTS):
             version = self.version
             # A copy shares what it does not change.
             fresh = TimerSet.__new__(TimerSet)
             copy_into(self, fresh)
-            set_all(fresh, pairs, hashes)
+            set_all(fresh, pairs, settings, asked)
             if self.version == version:
                 exchange(self, fresh)
                 return
+            # Other threads went on while keys were compared: from now on each answer is kept.
+            if asked is None:
+                asked = [None] * len(pairs)
         raise restless_error()
 
     def copy(self):
-        """An independent one with the same keys. What the two have in common they share: next to O(1).
+        """An independent one with the same keys. What the two have in common they share: next to O(1), and a pass over
+        the keys that are mutable, as those of most classes may be.
 
         >>> d = Deadlines({"a": 1.5})
         >>> twin = d.copy()
@@ -298,7 +307,7 @@ in which they were set. Setting, moving, deleting and asking cost O(1), falling 
         for index in range(len(<list>keys)):
             deadline = (<const uint64_t *>PyBytes_AS_STRING(<bytes>deadlines))[index]
             key = (<list>keys)[index]
-            set_key(fresh, key, <uint64_t>PyObject_Hash(key), &deadline, kind, "at", False)
+            set_key(fresh, key, <uint64_t>PyObject_Hash(key), &deadline, kind, "at", False, None)
         if fresh.queue.count != <size_t>len(<list>keys):
             raise ValueError("the state has a key twice")
         if len(<tuple>state) == 5:
@@ -309,55 +318,19 @@ in which they were set. Setting, moving, deleting and asking cost O(1), falling 
 
 # ---- one key
 
-cdef inline int must_be_made(TimerSet self) except -1:
-    """The collector shows a new object around before it has its table."""
-    if not is_keyed(self):
-        raise RuntimeError("this Deadlines is only being made")
-    return 0
-
-
-cdef bint find_key(TimerSet self, object key, uint64_t hash, size_t *place) except -1:
-    """Find the entry of a key, as a dict would: by identity, or else by equality; or a free place for it."""
-    cdef Keys *keys
-    cdef Entry *entry
-    cdef uint32_t folded = fold(hash)
-    cdef uint64_t version
-    cdef bint same
-    must_be_made(self)
-    for _ in range(ATTEMPTS):
-        version = self.version
-        keys = &self.boxes.keys
-        if keys.shelves is NULL:
-            place[0] = 0
-            return False
-        place[0] = home_of(keys, folded)
-        while True:
-            entry = entry_at(keys, place[0])
-            if not entry.word:
-                return False
-            if entry.hash == folded:
-                same = is_equal(self, entry.word, key)
-                if self.version != version:
-                    break
-                if same:
-                    return True
-            place[0] = after(keys, place[0])
-    raise restless_error()
-
-
 cdef inline object time_at(TimerSet self, size_t place):
     return write_time(entry_at(&self.boxes.keys, place).deadline, self.queue.kind)
 
 
 cdef int set_key(
-    TimerSet self, object key, uint64_t hash, uint64_t *at, uint8_t kind, str name, bint keep
+    TimerSet self, object key, uint64_t hash, uint64_t *at, uint8_t kind, str name, bint keep, list asked
 ) except -1:
-    """`keep`: one that is there stays as it is. `at` becomes the deadline that the key then has."""
+    """`keep`: one that is there stays as it is. `at` becomes the deadline that the key then has; `asked`: see above."""
     cdef Keeping keeping = IN_TREE if type(key) is str else keeping_of(key)
     cdef size_t place
     cdef bint found
     for _ in range(ATTEMPTS):
-        found = find_key(self, key, hash, &place)
+        found = find_key(self, key, hash, &place) if asked is None else find_known(self, key, hash, &place, asked)
         if found or keeping == IN_TREE:
             break
         must_be_whole(self.boxes)
@@ -459,31 +432,36 @@ cdef list pairs_of(deadlines):
         for key in deadlines.keys():
             pairs.append((key, deadlines[key]))
         return pairs
-    for pair in deadlines:
-        if type(pair) is not tuple:
-            pair = tuple(pair)
-        if len(<tuple>pair) != 2:
-            raise ValueError(f"deadlines must hold (key, at) pairs, not {len(<tuple>pair)} things: {pair!r}")
-        pairs.append(pair)
+    for pair in each_of(deadlines, "deadlines"):
+        pairs.append(pair_of(pair, "deadlines", "(key, at)"))
     return pairs
 
 
-cdef bytes hashes_of(list pairs):
-    cdef bytes hashes = PyBytes_FromStringAndSize(NULL, len(pairs) * sizeof(Py_hash_t))
-    cdef Py_ssize_t index
-    for index in range(len(pairs)):
-        (<Py_hash_t *>PyBytes_AS_STRING(hashes))[index] = PyObject_Hash((<tuple>pairs[index])[0])
-    return hashes
-
-
-cdef int set_all(TimerSet self, list pairs, bytes hashes) except -1:
-    cdef uint8_t kind = 0
-    cdef uint64_t deadline
+cdef bytes settings_of(list pairs):
+    """What can be read before a key is looked for: once, as where it takes long, other threads change the timers."""
+    cdef bytes block = PyBytes_FromStringAndSize(NULL, len(pairs) * sizeof(Setting))
+    cdef Setting *settings = <Setting *>PyBytes_AS_STRING(block)
     cdef Py_ssize_t index
     for index in range(len(pairs)):
         key, at = <tuple>pairs[index]
-        deadline = read_time(at, "at", True, &kind)
-        set_key(self, key, <uint64_t>(<Py_hash_t *>PyBytes_AS_STRING(hashes))[index], &deadline, kind, "at", False)
+        settings[index].hash = <uint64_t>PyObject_Hash(key)
+        settings[index].deadline = read_time(at, "at", True, &settings[index].kind)
+    return block
+
+
+cdef int set_all(TimerSet self, list pairs, bytes settings, list asked) except -1:
+    """`asked`: for each pair those that were asked before, if any."""
+    cdef Setting setting
+    cdef Py_ssize_t index
+    cdef list known = None
+    for index in range(len(pairs)):
+        setting = (<Setting *>PyBytes_AS_STRING(settings))[index]
+        if asked is not None:
+            if asked[index] is None:
+                asked[index] = []
+            known = asked[index]
+        key = (<tuple>pairs[index])[0]
+        set_key(self, key, setting.hash, &setting.deadline, setting.kind, "at", False, known)
     return 0
 
 

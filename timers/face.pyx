@@ -134,16 +134,19 @@ cdef class Face(TimerSet):
         >>> len(n)
         0
         """
-        exchange(self, fresh_for(self))
+        if self.queue.count:
+            exchange(self, fresh_for(self))
 
     @cython.critical_section
     def __repr__(self):
-        name = type(self).__name__
+        # A name may have code of its own.
+        head = f"<{type(self).__name__}: "
         things = "keys" if is_keyed(self) else "timers"
         count = self.queue.count
         if not count:
-            return f"<{name}: no {things}>"
-        return f"<{name}: {count} {things}, next at {write_time(self.queue.next, self.queue.kind)}>"
+            return f"{head}no {things}>"
+        at = write_time(self.queue.next, self.queue.kind)
+        return f"{head}{count} {things}, next at {at}>"
 
     @cython.critical_section
     def __sizeof__(self):
@@ -199,6 +202,26 @@ cdef class Face(TimerSet):
     def _check(self):
         """AssertionError naming the first invariant that does not hold."""
         check_timers(self)
+
+
+cdef inline bint is_iterable(object things) except -1:
+    return hasattr(type(things), "__iter__") or hasattr(type(things), "__getitem__")
+
+
+cdef object each_of(object things, str name):
+    if not is_iterable(things):
+        raise TypeError(f"{name} must be an iterable, not {type(things).__name__}")
+    return iter(things)
+
+
+cdef tuple pair_of(object pair, str name, str what):
+    if type(pair) is not tuple:
+        if not is_iterable(pair):
+            raise TypeError(f"{name} must hold {what} pairs, not {pair!r}")
+        pair = tuple(pair)
+    if len(<tuple>pair) != 2:
+        raise ValueError(f"{name} must hold {what} pairs, not {len(<tuple>pair)} things: {pair!r}")
+    return pair
 
 
 cdef size_t to_limit(object limit) except? 0:

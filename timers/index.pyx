@@ -15,10 +15,12 @@ import_datetime()
 
 cdef extern from "Python.h":
     PyTypeObject PyBaseObject_Type
+    bint PyMethod_Check(object thing) noexcept
+    PyObject *PyMethod_GET_FUNCTION(object method) noexcept
+    bint PyCFunction_CheckExact(object thing) noexcept
 
 cdef enum:
-    # How deep, and through how many parts, a tuple is looked.
-    DEPTH = 8
+    # Through how many parts a tuple is looked.
     PARTS = 100
     # How many are entered at once; and of how many parts the memory is asked for.
     BATCH = 16
@@ -40,7 +42,7 @@ cdef enum Nature:
 
 # ---- what a token is told by
 
-cdef bint is_value(PyObject *token, int depth, int *parts) noexcept:
+cdef bint is_value(PyObject *token, int *parts) noexcept:
     """Whether its hash and equality, and those of all its parts, are of a built-in type, and run no foreign code.
 
     (To look into a frozenset may need an iterator, which may start the collector.)
@@ -48,19 +50,19 @@ cdef bint is_value(PyObject *token, int depth, int *parts) noexcept:
     cdef PyObject *kind = <PyObject *>Py_TYPE(<object>token)
     cdef object thing = <object>token
     parts[0] -= 1
-    if parts[0] < 0 or not depth:
+    if parts[0] < 0:
         return False
     if thing is None or tells_as(kind, str) or tells_as(kind, int) or tells_as(kind, bytes) or tells_as(kind, float):
         return True
     if tells_as(kind, tuple):
         for part in <tuple>thing:
-            if not is_value(<PyObject *>part, depth - 1, parts) and not is_identity(<PyObject *>part):
+            if not is_value(<PyObject *>part, parts) and not is_identity(<PyObject *>part):
                 return False
         return True
     if kind is <PyObject *>frozenset:
         try:
             for part in <frozenset>thing:
-                if not is_value(<PyObject *>part, depth - 1, parts) and not is_identity(<PyObject *>part):
+                if not is_value(<PyObject *>part, parts) and not is_identity(<PyObject *>part):
                     return False
         except MemoryError:
             # Of an iterator, which is made where Cython knows no other way.
@@ -71,6 +73,11 @@ cdef bint is_value(PyObject *token, int depth, int *parts) noexcept:
         return zone is None or type(zone) is type(get_utc())
     if kind is <PyObject *>time:
         return time_tzinfo(thing) is None
+    if PyMethod_Check(thing):
+        # Made anew whenever it is asked for: told by its object, which is compared by identity, and its function.
+        return is_identity(PyMethod_GET_FUNCTION(thing))
+    if PyCFunction_CheckExact(thing) or type(thing) is type(get_utc()):
+        return True
     if is_decimal(<PyTypeObject *>kind):
         return has_hash(thing)
     return tells_as(kind, date) or tells_as(kind, timedelta) or tells_as(kind, complex) or kind is <PyObject *>range
@@ -102,7 +109,7 @@ cdef Nature nature_of(PyObject *token) noexcept:
     cdef int parts = PARTS
     if is_identity(token):
         return IDENTITY
-    return VALUE if is_value(token, DEPTH, &parts) else OWN
+    return VALUE if is_value(token, &parts) else OWN
 
 
 # ---- the tables

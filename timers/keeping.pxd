@@ -37,9 +37,10 @@ cdef enum Keeping:
     FIXED
     LOOSE
 
-# To make what it needs may start the collector, and that is foreign code.
+# To make what it needs may start the collector, and to look into the tables of `copy` may ask a key that is in there:
+# that is foreign code.
 cdef Keeping keeping_of(object token) noexcept
-# Whether that is IN_TREE. Runs no foreign code, whatever the token.
-cdef bint lies_in_tree(object token) noexcept
+# Whether that is IN_TREE, as can be said without foreign code, whatever the token: not of dates and times.
+cdef bint lies_in_tree_surely(object token) noexcept
 # Whether it is the `Decimal` of the standard library, written in C.
 cdef bint is_decimal(PyTypeObject *kind) noexcept

@@ -84,7 +84,7 @@ cdef Keeping keeping_of(object token) noexcept:
     return keeping_of_part(token, DEPTH, &parts)
 
 
-cdef bint lies_in_tree(object token) noexcept:
+cdef bint lies_in_tree_surely(object token) noexcept:
     cdef int parts = PARTS
     return is_plain(token, DEPTH, &parts)
 
@@ -94,7 +94,7 @@ cdef bint is_plain(object token, int depth, int *parts) noexcept:
     if parts[0] < 0:
         return False
     if <PyObject *>Py_TYPE(token) is not <PyObject *>tuple:
-        return is_scalar(token)
+        return is_atom(token)
     if not depth:
         return False
     for part in <tuple>token:
@@ -114,11 +114,16 @@ cdef Keeping keeping_of_part(object token, int depth, int *parts) noexcept:
     return keeping_of_rare(token, <PyTypeObject *>Py_TYPE(token), depth, parts)
 
 
-cdef inline bint is_scalar(object token) noexcept:
+cdef inline bint is_atom(object token) noexcept:
+    """Of a type that `copy` takes as it is, before it looks into its tables."""
     cdef PyObject *kind = <PyObject *>Py_TYPE(token)
     return (kind is <PyObject *>str or kind is <PyObject *>int or kind is <PyObject *>bytes or token is None
-            or kind is <PyObject *>float or kind is <PyObject *>bool or kind is <PyObject *>complex
-            or (is_plain_date(token, kind) and not is_registered(<PyTypeObject *>kind)))
+            or kind is <PyObject *>float or kind is <PyObject *>bool or kind is <PyObject *>complex)
+
+
+cdef inline bint is_scalar(object token) noexcept:
+    cdef PyObject *kind = <PyObject *>Py_TYPE(token)
+    return is_atom(token) or (is_plain_date(token, kind) and not is_registered(<PyTypeObject *>kind))
 
 
 cdef bint is_plain_date(object token, PyObject *kind) noexcept:
@@ -197,7 +202,10 @@ cdef Keeping keeping_of_rare(object token, PyTypeObject *kind, int depth, int *p
 
 
 cdef bint is_registered(PyTypeObject *kind) noexcept:
-    """Whether the tables of `copy` or `copyreg` say how to copy what is of this very type."""
+    """Whether the tables of `copy` or `copyreg` say how to copy what is of this very type.
+
+    A key there that is no type may be asked whether it equals this one, and that is foreign code.
+    """
     if (<PyTypeObject *>Py_TYPE(<object><PyObject *>kind)).tp_hash is not PyBaseObject_Type.tp_hash:
         # The question would run its code.
         return True

@@ -9,7 +9,7 @@ from timers.bits cimport FREE_THREADED
 from timers.columns cimport read_times as read_column, read_tokens
 from timers.copies cimport set_attributes
 from timers.due cimport take
-from timers.face cimport Face, publish
+from timers.face cimport Face, each_of, pair_of, publish
 from timers.pending cimport PAIRS, iterate
 from timers.search cimport discard, locate, move
 from timers.state cimport thaw_into
@@ -47,11 +47,9 @@ datetime.datetime(2024, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
         cdef TimerSet fresh = TimerSet.__new__(TimerSet)
         cdef uint8_t kind = 0
         cdef uint64_t deadline
-        for pair in timers:
-            if type(pair) is not tuple:
-                pair = tuple(pair)
-            if len(<tuple>pair) != 2:
-                raise ValueError(f"timers must hold (at, token) pairs, not {len(<tuple>pair)} things: {pair!r}")
+        for pair in each_of(timers, "timers"):
+            if type(pair) is not tuple or len(<tuple>pair) != 2:
+                pair = pair_of(pair, "timers", "(at, token)")
             deadline = read_time((<tuple>pair)[0], "at", True, &kind)
             add(fresh, deadline, kind, (<tuple>pair)[1], "at")
         must_be_bare(self)
@@ -83,10 +81,11 @@ datetime.datetime(2024, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
 
         False where there is none: a token that `due` has given out is no longer there. Amortised O(log n), however many
         share the time, for tokens with a built-in type's hash and equality (str, bytes, int, float, Decimal, dates,
-        tuples and frozensets of up to 99 of these, and subclasses that inherit both) or that of `object`; plus O(k) for
-        k of the same time where a token has its own, and once for each of several copies that are searched. It may put
-        in order what it looks through, as `in` may: no answer changes, but more or less memory is held. TypeError,
-        ValueError and OverflowError as for `notify_at`.
+        bound methods, tuples and frozensets of up to 99 of these, and subclasses that inherit both) or that of
+        `object`; plus O(k) for k of the same time where a token has its own, and once for each of several copies that
+        are searched. A class must keep its hash and equality while tokens of it are pending. It may put in order what
+        it looks through, as `in` may: no answer changes, but more or less memory is held. TypeError, ValueError and
+        OverflowError as for `notify_at`.
 
         >>> from datetime import datetime
         >>> n = MultiNotifier([(datetime(2024, 1, 1), "a")])
@@ -155,7 +154,7 @@ datetime.datetime(2024, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
         cdef list times = None
         if deadlines is None:
             # Tokens that are made while they are read may change the list.
-            times = ats if is_quiet(ats) and is_quiet(tokens) else list(ats)
+            times = ats if is_quiet(ats) and is_quiet(tokens) else list(each_of(ats, "ats"))
         cdef list held = tokens if is_quiet(tokens) else all_of(tokens)
         # An int among floats may be meant as one.
         cdef bint floats = self.queue.kind == FLOAT and self.queue.count > 0
@@ -222,7 +221,7 @@ cdef inline bint is_quiet(things):
 
 cdef list all_of(tokens):
     held = read_tokens(tokens)
-    return list(tokens) if held is None else held
+    return list(each_of(tokens, "tokens")) if held is None else held
 
 
 cdef bytes read_times(list ats, bint own, Kind *kind):

@@ -161,7 +161,7 @@ cdef tuple read_state(state, TimerSet fresh):
     if type(state) is not tuple or not 4 <= len(<tuple>state) <= 5:
         raise TypeError("the state must be a tuple (version, times, tokens, kind)")
     version, times, tokens, kind = (<tuple>state)[:4]
-    if type(version) is not int or type(tokens) not in (tuple, str):
+    if type(version) is not int or type(tokens) is not tuple and type(tokens) is not str:
         raise TypeError("the state must hold an int, bytes, a tuple or a str, and the kind of times")
     if not 1 <= version <= STATE_VERSION:
         raise ValueError(f"the state has version {version}; this release reads 1 to {STATE_VERSION}")

@@ -15,7 +15,7 @@ from timers.boxes cimport (
     trim_boxes,
 )
 from timers.bucket cimport Timer
-from timers.keeping cimport lies_in_tree
+from timers.keeping cimport lies_in_tree_surely
 from timers.keys cimport Entry, check_keys, entry_of, fold
 from timers.timerqueue cimport check_queue, clear_queue, copy_queue, init_queue, put, read_queue, take_back
 from timers.times cimport FLOAT, INT, NAIVE, turn_to_float, write_time
@@ -199,7 +199,7 @@ cdef bint keep_plain(list tokens) noexcept:
     for index in range(count):
         if index + AHEAD < count:
             prefetch(items[index + AHEAD])
-        if type(<object>items[index]) is not str and not lies_in_tree(<object>items[index]):
+        if type(<object>items[index]) is not str and not lies_in_tree_surely(<object>items[index]):
             drop_plain(tokens, 0, index)
             return False
         timers_keep(<size_t>items[index])

@@ -126,7 +126,8 @@ cdef uint64_t convert(object at, str name, bint up, bint *naive) except? 0:
     if type(at) is not datetime:
         if at.year != datetime_year(at):
             raise ValueError(f"{name} must lie within the years 1 to 9999, not {at!r}")
-        later = up and getattr(at, "nanosecond", 0) > 0
+        nanosecond = getattr(at, "nanosecond", 0)
+        later = up and isinstance(nanosecond, int) and nanosecond > 0
     cdef uint64_t deadline = read_clock(at)
     cdef object zone = datetime_tzinfo(at)
     naive[0] = zone is None

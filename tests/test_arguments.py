@@ -1,0 +1,89 @@
+"""What cannot be an argument is refused by its name, and changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any, Callable
+
+import pytest
+
+from timers import Deadlines, MultiNotifier
+
+BAD: dict[str, Callable[[Any, Any], Any]] = {
+    "timers must be an iterable, not NoneType": lambda n, d: n.__init__(None),
+    "timers must be an iterable, not int": lambda n, d: MultiNotifier(5),  # type: ignore[arg-type]
+    r"timers must hold \(at, token\) pairs, not 5": lambda n, d: n.__init__([5]),
+    "ats must be an iterable, not int": lambda n, d: n.notify_many(5, []),
+    "tokens must be an iterable, not float": lambda n, d: n.notify_many([1.5], 2.5),
+    "deadlines must be an iterable, not NoneType": lambda n, d: d.__init__(None),
+    "deadlines must be an iterable, not int": lambda n, d: d.update(5),
+    r"deadlines must hold \(key, at\) pairs, not 5": lambda n, d: d.update([5]),
+}
+
+
+@pytest.mark.parametrize("match", BAD)
+def test_what_is_no_iterable(match: str) -> None:
+    n, d = MultiNotifier([(1.5, "a")]), Deadlines([("a", 1.5)])
+    with pytest.raises(TypeError, match=f"^{match}$"):
+        BAD[match](n, d)
+    assert list(n) == [(1.5, "a")] and list(d.items()) == [("a", 1.5)]
+
+
+@pytest.mark.parametrize("things", [(1.5, "a", 2), (), "abc"], ids=repr)
+def test_what_is_no_pair(things: Any) -> None:
+    for make, name in ((MultiNotifier, "timers"), (Deadlines, "deadlines")):
+        with pytest.raises(ValueError, match=f"^{name} must hold .* pairs, not {len(things)} things"):
+            make([things])
+
+
+def test_whatever_can_be_walked_is_taken() -> None:
+    class Old:
+        """As sequences were before there were iterators."""
+
+        def __getitem__(self, index: int) -> Any:
+            return [(1.5, "a"), [2.5, "b"]][index]
+
+    class Pair:
+        def __iter__(self) -> Iterator[Any]:
+            return iter((3.5, "c"))
+
+    assert list(MultiNotifier(Old())) == [(1.5, "a"), (2.5, "b")]  # type: ignore[arg-type]
+    assert list(MultiNotifier([Pair()])) == [(3.5, "c")]  # type: ignore[list-item]
+
+
+def test_an_error_of_an_iterable_is_its_own() -> None:
+    class Broken:
+        def __iter__(self) -> Any:
+            raise TypeError("the reason")
+
+    for call in (MultiNotifier, Deadlines, lambda things: MultiNotifier[Any, float]().notify_many(things, [])):
+        with pytest.raises(TypeError, match=r"^the reason$"):
+            call(Broken())
+
+
+@pytest.mark.parametrize("dtype", ["object", "M8[s]", "f8"])
+def test_an_array_without_a_dimension(dtype: str) -> None:
+    numpy = pytest.importorskip("numpy")
+    n: MultiNotifier[Any] = MultiNotifier()
+    with pytest.raises(ValueError, match=r"^ats must have one dimension, not 0$"):
+        n.notify_many(numpy.zeros((), dtype), ["a"])
+    with pytest.raises(ValueError, match=r"^tokens must have one dimension, not 0$"):
+        n.notify_many([datetime(2024, 1, 1)], numpy.zeros((), dtype))
+    assert not n
+
+
+@pytest.mark.parametrize("nanosecond", [None, lambda self: 5, "5", 1.5])
+def test_a_datetime_with_nanoseconds_that_are_none(nanosecond: Any) -> None:
+    kind: Any = type("Stamp", (datetime,), {"nanosecond": nanosecond})
+    n: MultiNotifier[str] = MultiNotifier([(kind(2024, 1, 1), "a")])
+    assert n.next_at() == datetime(2024, 1, 1)
+
+
+def test_clearing_what_is_empty_changes_nothing() -> None:
+    n: MultiNotifier[str, float] = MultiNotifier()
+    d: Deadlines[str, float] = Deadlines()
+    iterators: list[Iterator[Any]] = [iter(n), iter(d)]
+    n.clear()
+    d.clear()
+    assert [list(iterator) for iterator in iterators] == [[], []]

@@ -1,0 +1,157 @@
+"""Boxes are given back: their memory, and what lay in them."""
+
+from __future__ import annotations
+
+import copy
+import gc
+import sys
+import weakref
+from typing import Any, Callable
+from uuid import uuid4
+
+import pytest
+
+from tests.model import LAST
+from tests.test_contract import later
+from timers import Deadlines, MultiNotifier
+
+HAS_GIL = getattr(sys, "_is_gil_enabled", lambda: True)()
+
+
+class Thing:
+    """A token of its own."""
+
+
+def closure(thing: Thing) -> Callable[[], Thing]:
+    return lambda: thing
+
+
+@pytest.mark.parametrize("copied", [False, True])
+@pytest.mark.parametrize("limit", [None, 1])
+def test_boxes_are_given_back_though_one_is_in_use(copied: bool, limit: int | None) -> None:
+    n: MultiNotifier[Any] = MultiNotifier([(LAST, [])])
+    small = sys.getsizeof(n)
+    n.notify_many([later(1)] * 10_000, [[number] for number in range(10_000)])
+    twin = copy.copy(n) if copied else None
+    assert sys.getsizeof(n) > 100_000
+    while n.due(later(9), limit):
+        pass
+    n._check()
+    assert len(n) == 1 and sys.getsizeof(n) < small + 10_000
+    n.notify_at(later(1), [1])
+    assert n.due(LAST) == [[1], []]
+    if twin is not None:
+        twin._check()
+        assert twin.due(LAST) == [*([number] for number in range(10_000)), []]
+
+
+@pytest.mark.parametrize("limit", [None, 1, 700])
+@pytest.mark.parametrize("left", [1, 3])
+def test_boxes_are_given_back_though_the_last_is_in_use(limit: int | None, left: int) -> None:
+    n: MultiNotifier[Any, float] = MultiNotifier((1.0, [number]) for number in range(20_000))
+    for number in range(left):
+        n.notify_at(9.0, [number])
+    large = sys.getsizeof(n)
+    while n.due(5.0, limit):
+        n._check()
+    assert len(n) == left and sys.getsizeof(n) < large / 15
+    for number in range(1000):
+        n.notify_at(2.0, [number])
+    n._check()
+    twin = copy.deepcopy(n)
+    assert twin.due(2.0) == n.due(2.0) == [[number] for number in range(1000)]
+    assert twin.due(9.0) == n.due(9.0) == [[number] for number in range(left)]
+    twin._check()
+
+
+def test_keys_are_given_back_though_the_last_is_in_use() -> None:
+    d: Deadlines[Any, float] = Deadlines((Thing(), 1.0) for _ in range(20_000))
+    last = Thing()
+    d[last] = 9.0
+    large = sys.getsizeof(d)
+    assert len(d.due(1.0)) == 20_000 and sys.getsizeof(d) < large / 4
+    d._check()
+    d.update((Thing(), 2.0) for _ in range(1000))
+    assert d[last] == 9.0 and len(d) == 1001
+    d._check()
+
+
+def test_one_block_is_kept_for_what_comes_next() -> None:
+    n: MultiNotifier[Any, float] = MultiNotifier()
+    sizes = set()
+    for number in range(500):
+        n.notify_at(float(number), [number])
+        assert n.due(float(number)) == [[number]]
+        sizes.add(sys.getsizeof(n))
+    assert len(sizes) == 1
+
+
+@pytest.mark.skipif(not HAS_GIL, reason="there a block that was shared is let go as a whole")
+@pytest.mark.parametrize("copier", [copy.copy, copy.deepcopy, lambda n: list(n), lambda n: n._check()])
+def test_what_is_given_out_is_not_kept_by_a_copy_that_is_gone(copier: Any) -> None:
+    things = [Thing() for _ in range(640)]
+    seen = [weakref.ref(thing) for thing in things]
+    n: MultiNotifier[Any, float] = MultiNotifier((float(index), closure(thing)) for index, thing in enumerate(things))
+    del things
+    copier(n)
+    taken = n.due(638.0)
+    assert [token() is thing() for token, thing in zip(taken, seen)] == [True] * 639
+    del taken
+    gc.collect()
+    assert [thing() is None for thing in seen] == [True] * 639 + [False]
+    n._check()
+    assert [token() for token in n.due(639.0)] == [seen[-1]()]
+
+
+@pytest.mark.parametrize("alive", [False, True])
+def test_what_a_copy_needs_is_kept_for_it(alive: bool) -> None:
+    things = [Thing() for _ in range(640)]
+    n: MultiNotifier[Any, float] = MultiNotifier((float(index), closure(thing)) for index, thing in enumerate(things))
+    twins = [copy.deepcopy(n), copy.deepcopy(n)]
+    if not alive:
+        del twins[0]
+    assert len(n.due(300.0)) == 301 and len(twins[-1].due(500.0)) == 501
+    n.notify_many([1.0] * 100, [closure(thing) for thing in things[:100]])
+    for each, left in ((n, [*things[:100], *things[301:]]), (twins[-1], things[501:])):
+        each._check()
+        assert [token() for token in each.due(1000.0)] == left
+    if alive:
+        twins[0]._check()
+        assert [token() for token in twins[0].due(1000.0)] == things
+
+
+def test_an_update_of_keys_leaves_no_more_than_single_ones() -> None:
+    sizes = []
+    for together in (False, True):
+        keys = [uuid4() for _ in range(6400)]
+        d: Deadlines[Any, float] = Deadlines((key, float(number)) for number, key in enumerate(keys))
+        if together:
+            d.update([(keys[0], 0.0), (keys[1], 1.0)])
+        else:
+            d[keys[0]], d[keys[1]] = 0.0, 1.0
+        assert len(d.due(6299.0)) == 6300
+        d._check()
+        seen = sys.getrefcount(keys[500])
+        sizes.append((sys.getsizeof(d), seen))
+    assert sizes[1][0] < 1.5 * sizes[0][0] and (sizes[1][1] == sizes[0][1] or not HAS_GIL)
+
+
+def test_blocks_that_die_may_call_back() -> None:
+    class Calling:
+        def __del__(self) -> None:
+            n.notify_at(7.0, Thing())
+            n._check()
+
+    n: MultiNotifier[Any, float] = MultiNotifier((1.0, closure(Thing())) for _ in range(3000))
+    n.notify_many([2.0] * 3000, [closure(Calling()) for _ in range(3000)])  # type: ignore[arg-type]
+    n.notify_at(9.0, closure(Thing()))
+    twin = copy.deepcopy(n)
+    assert len(n.due(5.0)) == 6000
+    twin.clear()
+    del twin
+    gc.collect()
+    fired = 0
+    while n:
+        n._check()
+        fired += len(n.due(9.0))
+    assert fired == 3001
