@@ -357,12 +357,9 @@ def test_arrow_numbers(values: list[Any]) -> None:
 def test_what_pandas_holds_and_exports_no_arrow(gives: Any) -> None:
     """As the chunked arrays of PyArrow 14 and 15. It is read as any other iterable is."""
     pandas, pyarrow = pytest.importorskip("pandas"), pytest.importorskip("pyarrow")
-
-    class Held(pandas.arrays.ArrowExtensionArray):  # type: ignore[misc]
-        def __arrow_array__(self, type: Any = None) -> Any:
-            return gives
-
-    column = pandas.Series(Held(pyarrow.chunked_array([[1.5]])), copy=False)
+    base = pandas.arrays.ArrowExtensionArray
+    held = type("Held", (base,), {"__arrow_array__": lambda self, type=None: gives})
+    column = pandas.Series(held(pyarrow.chunked_array([[1.5]])), copy=False)
     n: MultiNotifier[Any, float] = MultiNotifier()
     n.notify_many(column, ["a"])
     n.notify_many([2.5], column)
@@ -371,11 +368,7 @@ def test_what_pandas_holds_and_exports_no_arrow(gives: Any) -> None:
 
 def test_what_only_calls_itself_a_mask() -> None:
     numpy = pytest.importorskip("numpy")
-
-    class Marked(numpy.ndarray):  # type: ignore[misc]
-        def mask(self) -> Any:
-            raise AssertionError
-
-    assert answers(numpy.array([1.5]).view(Marked), ["a"]) == [(1.5, "a")]
+    marked = type("Marked", (numpy.ndarray,), {"mask": lambda self: 1 / 0})
+    assert answers(numpy.array([1.5]).view(marked), ["a"]) == [(1.5, "a")]
     records = numpy.ma.array([(1.5, 2)], dtype=[("a", float), ("b", int)], mask=[(True, False)])
     refused(records, TypeError, "ats", "a")

@@ -4,8 +4,9 @@
     blocks   [ - ][ b1 ][ b2 ]      b1  tuple of 64 tokens, None where a box is free
     rows     [ - ][ r1 ][ r2 ]      r1  which boxes of b1 are in use, and which of these are loose
 
-The collector sees the blocks. One that was given back is None, and not its notifier's own. Tokens are *fixed* or *loose* (keeping.pxd). A block without loose ones is shared by
-copies, and costs a deep copy nothing.
+The collector sees the blocks; in the place of one that was given back is None, and that is not its notifier's own.
+Tokens are *fixed* or *loose* (keeping.pxd). A block without loose ones is shared by copies, and costs a deep copy
+nothing.
 
 Invariants (`check_boxes` verifies each by name):
   private    a block with a loose token is the notifier's own: made by it, and since then not shared. Only such a

@@ -22,8 +22,8 @@ class Scheduler(sched.scheduler):
     """Times may be any numbers that `float` takes, but NaN; a handle is the event itself.
 
     Priorities decide between events of one time. So those of the soonest time lie in a small heap of their own, where
-    the whole event is compared. The lock is for what is on its way there: to set an event, one call of the notifier's is
-    all that counts, and that is atomic.
+    the whole event is compared. The lock is for what is on its way there; to set an event is one call of the
+    notifier's, which is atomic, as `itertools.count` is under the GIL.
     """
 
     _lock: Any  # a threading.RLock, made by the parent
