@@ -49,7 +49,7 @@ cdef bint find_key_again(TimerSet self, object key, uint32_t folded, size_t *pla
     raise restless_error()
 
 
-cdef int look_for(TimerSet self, object key, uint32_t folded, size_t *place, list asked) except -2:
+cdef inline int look_for(TimerSet self, object key, uint32_t folded, size_t *place, list asked) except -2:
     """1 and the entry of a key, 0 and a free place, or CHANGED."""
     cdef Keys *keys = &self.boxes.keys
     cdef uint64_t version = self.version
