@@ -212,6 +212,56 @@ def test_asyncio_sweeps_while_a_finaliser_sets_a_timer() -> None:
         loop.close()
 
 
+def test_asyncio_keeps_its_alarm_though_time_passes_meanwhile() -> None:
+    from bench.clients.eventloop import EventLoop
+
+    loop: Any = EventLoop()
+    now = [0.0]
+    ran: list[int] = []
+
+    def later() -> float:
+        now[0] += 0.001
+        return now[0]
+
+    loop.time = later
+    try:
+        for number in range(300):
+            loop.call_at(number * 0.0017, ran.append, number)
+        loop.call_at(0.515, loop.stop)
+        loop.run_forever()
+        assert ran == list(range(300))
+    finally:
+        loop.close()
+
+
+def test_asyncio_wakes_for_what_is_set_while_the_alarm_is_set() -> None:
+    from bench.clients.eventloop import EventLoop
+    from timers import MultiNotifier
+
+    class Meddled(MultiNotifier[Any, float]):
+        """As a finaliser would, that comes at the worst moment."""
+
+        left = 3
+
+        def next_at(self) -> Any:
+            at = super().next_at()
+            if self.left:
+                self.left -= 1
+                loop.call_at(loop.time() + 0.001 * self.left, ran.append, self.left)
+            return at
+
+    loop: Any = EventLoop()
+    ran: list[int] = []
+    loop._pending = Meddled()
+    try:
+        loop.call_at(loop.time() + 0.1, loop.stop)
+        loop.call_soon(ran.append, -1)  # so that it waits only after what is set there
+        loop.run_forever()
+        assert sorted(ran) == [-1, 0, 1, 2]
+    finally:
+        loop.close()
+
+
 @pytest.mark.parametrize("late, early", [(2**53 + 1, 2**53), (Decimal("0.1"),) * 2, (Fraction(1, 10),) * 2])
 def test_what_no_float_is_exactly(late: Any, early: Any) -> None:
     if sys.version_info < (3, 10):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from copy import copy
+from math import inf
 from typing import Any, Callable
 
 from timers import MultiNotifier
@@ -22,7 +23,7 @@ class Timers(BaseEventLoop):  # type: ignore[misc]
     what is pending may be cancelled. It costs no search, and a wake-up at most; those that are swept are themselves
     what is looked up. A time that is NaN, or beyond what a float can hold, is refused.
 
-    The loop's own heap stays empty, but for one handle while the loop waits: it says until when.
+    In the loop's own heap is one handle, the alarm: until when to wait, which may be too early, but never too late.
     """
 
     # asyncio's own.
@@ -33,42 +34,47 @@ class Timers(BaseEventLoop):  # type: ignore[misc]
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
         self._pending: MultiNotifier[asyncio.TimerHandle, float] = MultiNotifier()
-        self._alarm: Any = asyncio.TimerHandle(0, lambda: None, (), self)
+        self._alarm: Any = asyncio.TimerHandle(inf, self._rearm, (), self)
+        self._rearm()
+
+    def _rearm(self) -> None:
+        self._scheduled[:] = [self._alarm]
 
     def call_at(self, when: float, callback: Callable[..., Any], *args: Any, context: Any = None) -> Any:
         if self._debug or self._closed or when is None:
             timer = super().call_at(when, callback, *args, context=context)
-            self._scheduled.pop()
+            self._rearm()
             if timer._source_traceback:
                 del timer._source_traceback[-1]
         else:
             timer = asyncio.TimerHandle(when, callback, args, self, context)
             timer._scheduled = True  # type: ignore[attr-defined]
-        self._pending.notify_at(float(when), timer)
-        return timer
-
-    def _run_once(self) -> None:
-        # The loop counts those that have fired too, so it may sweep too early, but not too often.
-        cancelled = self._timer_cancelled_count
-        if cancelled > FEW and cancelled > len(self._pending) // 2:
-            self._timer_cancelled_count = 0
-            # A copy is walked over: a finaliser may set another timer meanwhile.
-            for when, timer in copy(self._pending):
-                if timer._cancelled:
-                    self._pending.cancel(when, timer)
-        at = self._pending.next_at()
-        if at is None:
-            self._scheduled = []
-        else:
+        at = float(when)
+        self._pending.notify_at(at, timer)
+        if at < self._alarm._when:
             self._alarm._when = at
-            self._scheduled = [self._alarm]
-        super()._run_once()
+        return timer
 
     def _process_events(self, events: Any) -> None:
         if events:
             super()._process_events(events)
-        self._scheduled = []
-        self._ready.extend(self._pending.due(self.time() + self._clock_resolution))
+        pending = self._pending
+        # The loop counts those that have fired too, so it may sweep too early, but not too often.
+        if self._timer_cancelled_count > FEW and self._timer_cancelled_count > len(pending) // 2:
+            self._sweep()
+        self._ready.extend(pending.due(self.time() + self._clock_resolution))
+        while True:
+            at = pending.next_at()
+            self._alarm._when = inf if at is None else at
+            if pending.next_at() is at:  # and no finaliser has set a timer meanwhile
+                break
+
+    def _sweep(self) -> None:
+        self._timer_cancelled_count = 0
+        # A copy is walked over: a finaliser may set another timer meanwhile.
+        for when, timer in copy(self._pending):
+            if timer._cancelled:
+                self._pending.cancel(when, timer)
 
     def close(self) -> None:
         super().close()
