@@ -54,6 +54,20 @@ def test_whatever_can_be_walked_is_taken() -> None:
     assert list(makes[0](Old())) == [(1.5, "a"), (2.5, "b")] and list(makes[0]([Pair()])) == [(3.5, "c")]
 
 
+def test_what_says_that_it_cannot_be_walked() -> None:
+    class Closed:
+        __iter__ = None
+
+        def __getitem__(self, index: int) -> None:
+            raise AssertionError
+
+    for make, name in ((MultiNotifier, "timers"), (Deadlines, "deadlines")):
+        with pytest.raises(TypeError, match=f"^{name} must be an iterable, not Closed$"):
+            make(Closed())
+        with pytest.raises(TypeError, match=f"^{name} must hold .* pairs, not <"):
+            make([Closed()])
+
+
 def test_an_error_of_an_iterable_is_its_own() -> None:
     class Broken:
         def __iter__(self) -> Any:

@@ -76,6 +76,22 @@ def test_keys_are_given_back_though_the_last_is_in_use() -> None:
     d._check()
 
 
+@pytest.mark.parametrize(
+    "end", [lambda d: d.due(9e9), lambda d: d.clear(), lambda d: [d.popitem() for _ in range(len(d))]]
+)
+def test_an_empty_one_is_as_small_as_a_new_one(end: Any) -> None:
+    d: Deadlines[Any, float] = Deadlines()
+    empty = sys.getsizeof(d)
+    d.update((Thing(), float(number)) for number in range(10_000))
+    end(d)
+    d.clear()
+    assert not d and sys.getsizeof(d) < empty + 2000
+    d._check()
+    d[Thing()] = 1.0
+    assert len(d.due(1.0)) == 1
+    d._check()
+
+
 def test_one_block_is_kept_for_what_comes_next() -> None:
     n: MultiNotifier[Any, float] = MultiNotifier()
     sizes = set()

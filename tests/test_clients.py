@@ -131,6 +131,20 @@ def test_simpy_peeks_at_the_cost_of_a_timeout() -> None:
     assert Counted.comparisons < 40 * count
 
 
+@NEEDS_SEQUENCE
+def test_sched_asks_no_clock_without_need_and_again_after_it_waited() -> None:
+    from bench.clients.events import Scheduler
+
+    Scheduler(lambda: 1 / 0, lambda delay: None).run()
+    # A clock that counts in ints, and goes on whenever it is asked.
+    clock = iter(range(100, 200, 10))
+    slept: list[Any] = []
+    scheduler = Scheduler(lambda: next(clock), slept.append)
+    scheduler.enterabs(125, 1, slept.append, ("fired",))
+    scheduler.run()
+    assert slept == [15, 5, "fired", 0]
+
+
 def test_asyncio_cancels_the_very_handle() -> None:
     from bench.clients.eventloop import EventLoop
 

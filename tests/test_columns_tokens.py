@@ -145,6 +145,12 @@ def test_what_is_missing_in_pandas_is_none() -> None:
             assert tokens_of(column) == values
 
 
+def test_an_index_of_several_levels() -> None:
+    pandas = pytest.importorskip("pandas")
+    pairs = [(1, "a"), (2, "b")]
+    assert tokens_of(pandas.MultiIndex.from_tuples(pairs)) == pairs
+
+
 def test_what_numpy_masks_is_none() -> None:
     numpy = pytest.importorskip("numpy")
     times = numpy.array(["2026-01-01", "2026-01-02"], "M8[s]")

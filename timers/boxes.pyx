@@ -260,6 +260,7 @@ cdef Boxes copy_boxes(Boxes boxes):
     cdef list blocks
     cdef list fresh = []
     cdef uint32_t number, loose, count
+    cdef size_t place
     must_be_whole(boxes)
     for number in range(boxes.count):
         prefetch(block_at(boxes, number))
@@ -287,9 +288,10 @@ cdef Boxes copy_boxes(Boxes boxes):
     if copy_keys(&boxes.keys, &twin.keys) < 0:
         raise MemoryError
     memcpy(twin.rows, boxes.rows, boxes.count * sizeof(Row))
-    if boxes.count > 1 and boxes.keyed:
-        memcpy(twin.hashes, boxes.hashes, (boxes.count - 1) * BLOCK * sizeof(uint64_t))
     for number in range(1, boxes.count):
+        if boxes.keyed and boxes.rows[number].used:
+            place = (<size_t>number - 1) * BLOCK
+            memcpy(twin.hashes + place, boxes.hashes + place, BLOCK * sizeof(uint64_t))
         if boxes.rows[number].loose:
             loose -= 1
             block = fresh[loose]
@@ -325,6 +327,7 @@ cdef bint are_spent(Boxes boxes) noexcept:
 
 cdef void empty_boxes(Boxes boxes) noexcept:
     cut_boxes(boxes, 1)
+    narrow(boxes)
 
 
 cdef void trim_boxes(Boxes boxes) noexcept:
@@ -397,6 +400,9 @@ cdef void narrow(Boxes boxes) noexcept:
         hashes = <uint64_t *>PyMem_Realloc(boxes.hashes, (boxes.count - 1) * BLOCK * sizeof(uint64_t))
         if hashes is not NULL:
             boxes.hashes = hashes
+    else:
+        PyMem_Free(boxes.hashes)
+        boxes.hashes = NULL
 
 
 cdef size_t boxes_memory(Boxes boxes) except 0:

@@ -270,9 +270,11 @@ cdef list read_tokens(object tokens):
         return numpy_tokens(tokens)
     if is_a(tokens, "pandas", "Series") or is_a(tokens, "pandas", "Index"):
         dtype = tokens.dtype
+        if not (is_a(dtype, "pandas", "StringDtype") or is_a(dtype, "pandas", "ArrowDtype")):
+            return pandas_tokens(tokens)
         # Strings may also lie in NumPy's memory, and PyArrow not be there.
         to_arrow = getattr(tokens.array, "__arrow_array__", None) if "pyarrow" in sys.modules else None
-        if to_arrow is None or not (is_a(dtype, "pandas", "StringDtype") or is_a(dtype, "pandas", "ArrowDtype")):
+        if to_arrow is None:
             return pandas_tokens(tokens)
         tokens = to_arrow()
     exported = export(tokens, "tokens")

@@ -205,7 +205,8 @@ cdef class Face(TimerSet):
 
 
 cdef inline bint is_iterable(object things) except -1:
-    return hasattr(type(things), "__iter__") or hasattr(type(things), "__getitem__")
+    # None stands for no such method.
+    return getattr(type(things), "__iter__", getattr(type(things), "__getitem__", None)) is not None
 
 
 cdef object each_of(object things, str name):

@@ -61,8 +61,9 @@ class Scheduler(sched.scheduler):
         lock, soonest, timers = self._lock, self._soonest, self._timers
         timefunc, delayfunc = self.timefunc, self.delayfunc
         while True:
-            at, now = timers.next_at(), timefunc()
-            if at is not None and at > now and type(now) is float and not soonest:
+            at = timers.next_at()
+            now = None if at is None else timefunc()
+            if type(now) is float and at > now and not soonest:
                 wait = at - now  # nothing need be taken to see that
             else:
                 with lock:
@@ -74,6 +75,8 @@ class Scheduler(sched.scheduler):
                             return None
                         continue  # another thread took them
                     when, _, _, action, argument, kwargs = soonest[0]
+                    if now is None or when > now:
+                        now = timefunc()  # it may have taken long to get the lock
                     waits = when > now
                     if not waits:
                         heappop(soonest)
