@@ -56,12 +56,13 @@ def test_whatever_can_be_walked_is_taken() -> None:
 
 def test_what_says_that_it_cannot_be_walked() -> None:
     class Closed:
-        __iter__ = None
+        __iter__: Any = None
 
         def __getitem__(self, index: int) -> None:
             raise AssertionError
 
-    for make, name in ((MultiNotifier, "timers"), (Deadlines, "deadlines")):
+    makes: dict[str, Any] = {"timers": MultiNotifier, "deadlines": Deadlines}
+    for name, make in makes.items():
         with pytest.raises(TypeError, match=f"^{name} must be an iterable, not Closed$"):
             make(Closed())
         with pytest.raises(TypeError, match=f"^{name} must hold .* pairs, not <"):

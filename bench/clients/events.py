@@ -63,7 +63,7 @@ class Scheduler(sched.scheduler):
         while True:
             at = timers.next_at()
             now = None if at is None else timefunc()
-            if type(now) is float and at > now and not soonest:
+            if at is not None and type(now) is float and at > now and not soonest:
                 wait = at - now  # nothing need be taken to see that
             else:
                 with lock:
