@@ -159,7 +159,7 @@ def test_a_key_that_goes_while_it_is_asked(act: str) -> None:
         def __hash__(self): return 7
         def __eq__(self, other):
             Key.runs += 1
-            if Key.runs == 2: 
+            if Key.runs == 2:
                 held = self
                 {act}
             return isinstance(other, Key) and self.name == other.name

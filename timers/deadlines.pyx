@@ -14,7 +14,7 @@ from timers.keeping cimport IN_TREE, Keeping, keeping_of
 from timers.keys cimport (
     Entry, entry_at, fold, insert_key, make_room, own_entry, own_run, prefetch_entry, remove_key, renew_key, shrink,
 )
-from timers.lookup cimport find_key, find_known, must_be_made
+from timers.lookup cimport find_key, must_be_made
 from timers.notifier cimport MultiNotifier
 from timers.pending cimport ITEMS, TOKENS, iterate
 from timers.numbers cimport locate_entry
@@ -110,21 +110,21 @@ in which they were set. Setting, moving, deleting and asking cost O(1), falling 
     @cython.critical_section
     def __getitem__(self, key):
         cdef size_t place
-        if not find_key(self, key, <uint64_t>PyObject_Hash(key), &place):
+        if not find_key(self, key, <uint64_t>PyObject_Hash(key), &place, None):
             raise KeyError(key)
         return time_at(self, place)
 
     @cython.critical_section
     def __delitem__(self, key):
         cdef size_t place
-        if not find_key(self, key, <uint64_t>PyObject_Hash(key), &place):
+        if not find_key(self, key, <uint64_t>PyObject_Hash(key), &place, None):
             raise KeyError(key)
         remove_at(self, place)
 
     @cython.critical_section
     def __contains__(self, key):
         cdef size_t place
-        return find_key(self, key, <uint64_t>PyObject_Hash(key), &place)
+        return find_key(self, key, <uint64_t>PyObject_Hash(key), &place, None)
 
     @cython.critical_section
     def get(self, key, default=None):
@@ -134,7 +134,7 @@ in which they were set. Setting, moving, deleting and asking cost O(1), falling 
         0.0
         """
         cdef size_t place
-        if not find_key(self, key, <uint64_t>PyObject_Hash(key), &place):
+        if not find_key(self, key, <uint64_t>PyObject_Hash(key), &place, None):
             return default
         return time_at(self, place)
 
@@ -171,7 +171,7 @@ in which they were set. Setting, moving, deleting and asking cost O(1), falling 
         cdef uint64_t version
         cdef size_t place
         for _ in range(ATTEMPTS):
-            if not find_key(self, key, hash, &place):
+            if not find_key(self, key, hash, &place, None):
                 if default is NOTHING:
                     raise KeyError(key)
                 return default
@@ -325,12 +325,12 @@ cdef inline object time_at(TimerSet self, size_t place):
 cdef int set_key(
     TimerSet self, object key, uint64_t hash, uint64_t *at, uint8_t kind, str name, bint keep, list asked
 ) except -1:
-    """`keep`: one that is there stays as it is. `at` becomes the deadline that the key then has; `asked`: see above."""
+    """`keep`: one that is there stays as it is. `at` becomes the deadline that the key then has; `asked`: lookup.pxd."""
     cdef Keeping keeping = IN_TREE if type(key) is str else keeping_of(key)
     cdef size_t place
     cdef bint found
     for _ in range(ATTEMPTS):
-        found = find_key(self, key, hash, &place) if asked is None else find_known(self, key, hash, &place, asked)
+        found = find_key(self, key, hash, &place, asked)
         if found or keeping == IN_TREE:
             break
         must_be_whole(self.boxes)

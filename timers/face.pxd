@@ -9,7 +9,11 @@ cdef class Face(TimerSet):
 
 # The iterator of an argument; TypeError that names it where it has none.
 cdef object each_of(object things, str name)
-# One of the pairs of an argument, whatever iterable it was.
-cdef tuple pair_of(object pair, str name, str what)
+cdef tuple make_pair(object pair, str name, str what)
 # Make a class, which stands in C, what it is called, and quick to call.
 cdef int publish(kind, const char *name) except -1
+
+
+cdef inline tuple pair_of(object pair, str name, str what):
+    """One of the pairs of an argument, whatever iterable it was."""
+    return <tuple>pair if type(pair) is tuple and len(<tuple>pair) == 2 else make_pair(pair, name, what)

@@ -215,7 +215,7 @@ cdef object each_of(object things, str name):
     return iter(things)
 
 
-cdef tuple pair_of(object pair, str name, str what):
+cdef tuple make_pair(object pair, str name, str what):
     if type(pair) is not tuple:
         if not is_iterable(pair):
             raise TypeError(f"{name} must hold {what} pairs, not {pair!r}")

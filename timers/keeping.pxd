@@ -5,7 +5,7 @@ A token is *fixed* where `copy.deepcopy` gives the very same object, or one that
 shares it. All others are *loose*, and copied one by one. What lies in the tree is fixed, and of a type that the
 collector need not see.
 
-How to tell: by exact type, without a question to foreign code.
+How to tell: by exact type, without a question to foreign code but where a table of `copy` holds a key that is no type.
   in the tree   str, int, bytes, float, complex, bool, None, date, timedelta; timezone with such an offset and name;
                 time and datetime that are naive or in such a timezone; tuples of these
   fixed         Decimal, Fraction, UUID (with an int and a SafeUUID); functions, of Python or built in; types, unless

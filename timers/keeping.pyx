@@ -249,7 +249,7 @@ cdef bint is_made_by_namedtuple(PyTypeObject *kind) noexcept:
 cdef bint is_fixed_member(object token, PyTypeObject *kind, int depth, int *parts) noexcept:
     cdef PyObject **attributes
     cdef PyObject *reduces = _PyType_Lookup(kind, "__reduce_ex__")
-    cdef PyObject *value
+    cdef PyObject *found
     if kind.tp_getattro is not PyObject_GenericGetAttr or is_registered(kind):
         return False
     if enum_copies is not None:
@@ -268,11 +268,15 @@ cdef bint is_fixed_member(object token, PyTypeObject *kind, int depth, int *part
     attributes = _PyObject_GetDictPtr(token)
     if attributes is NULL or attributes[0] is NULL or not depth:
         return False
-    if (PyDict_GetItem(<object>attributes[0], "__deepcopy__") is not NULL
-            or PyDict_GetItem(<object>attributes[0], "__reduce_ex__") is not NULL):
+    # Held, as to look into them may ask a key.
+    held = <object>attributes[0]
+    if PyDict_GetItem(held, "__deepcopy__") is not NULL or PyDict_GetItem(held, "__reduce_ex__") is not NULL:
         return False
-    value = PyDict_GetItem(<object>attributes[0], "_value_")
-    return value is not NULL and keeping_of_part(<object>value, depth - 1, parts) != LOOSE
+    found = PyDict_GetItem(held, "_value_")
+    if found is NULL:
+        return False
+    value = <object>found
+    return keeping_of_part(value, depth - 1, parts) != LOOSE
 
 
 cdef Keeping keeping_of_imported(object token, PyTypeObject *kind) noexcept:

@@ -10,10 +10,9 @@ from libc.stdint cimport uint64_t
 
 from timers.timerset cimport TimerSet, is_keyed
 
-# Find the entry of a key, or a free place for it.
-cdef bint find_key(TimerSet self, object key, uint64_t hash, size_t *place) except -1
-# The same; in `asked` stand those that were, each before its answer, and are put those that are.
-cdef bint find_known(TimerSet self, object key, uint64_t hash, size_t *place, list asked) except -1
+# Find the entry of a key, or a free place for it. In `asked`, unless that is None, stand the keys that were asked, each
+# before its answer, and are put those that are.
+cdef bint find_key(TimerSet self, object key, uint64_t hash, size_t *place, list asked) except -1
 
 
 cdef inline int must_be_made(TimerSet self) except -1:

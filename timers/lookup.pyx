@@ -12,13 +12,7 @@ cdef enum:
     CHANGED = -1
 
 
-cdef bint find_key(TimerSet self, object key, uint64_t hash, size_t *place) except -1:
-    must_be_made(self)
-    cdef int found = look_for(self, key, fold(hash), place, None)
-    return found if found >= 0 else find_key_again(self, key, fold(hash), place)
-
-
-cdef bint find_known(TimerSet self, object key, uint64_t hash, size_t *place, list asked) except -1:
+cdef bint find_key(TimerSet self, object key, uint64_t hash, size_t *place, list asked) except -1:
     must_be_made(self)
     cdef int found = look_for(self, key, fold(hash), place, asked)
     return found if found >= 0 else find_key_again(self, key, fold(hash), place)

@@ -48,8 +48,7 @@ datetime.datetime(2024, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
         cdef uint8_t kind = 0
         cdef uint64_t deadline
         for pair in each_of(timers, "timers"):
-            if type(pair) is not tuple or len(<tuple>pair) != 2:
-                pair = pair_of(pair, "timers", "(at, token)")
+            pair = pair_of(pair, "timers", "(at, token)")
             deadline = read_time((<tuple>pair)[0], "at", True, &kind)
             add(fresh, deadline, kind, (<tuple>pair)[1], "at")
         must_be_bare(self)
