@@ -325,7 +325,7 @@ cdef inline object time_at(TimerSet self, size_t place):
 cdef int set_key(
     TimerSet self, object key, uint64_t hash, uint64_t *at, uint8_t kind, str name, bint keep, list asked
 ) except -1:
-    """`keep`: one that is there stays as it is. `at` becomes the deadline that the key then has; `asked`: lookup.pxd."""
+    """`keep`: one that is there stays as it is. `at` becomes the deadline that the key has; `asked`: see lookup.pxd."""
     cdef Keeping keeping = IN_TREE if type(key) is str else keeping_of(key)
     cdef size_t place
     cdef bint found
