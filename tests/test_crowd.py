@@ -289,6 +289,7 @@ def test_what_tells_tokens_apart(inside: Any) -> None:
         datetime(2024, 1, 1, tzinfo=timezone(timedelta(hours=1))), range(3), Decimal("1.5"), Decimal("nan"),
         Inherited[str]("a"), Inherited[int](1), Inherited[float](1.5), Inherited[date](2024, 1, 1),
         Pair(1, ("a", same)), deep, zone.tzname, (zone.tzname, 1), [].append, len, timezone(timedelta(hours=1)),
+        time(1, tzinfo=timezone.utc),
     ]  # fmt: skip
     asked = [
         own, (own,), frozenset([(1, (2, time(1, tzinfo=zone)))]), datetime(2024, 1, 1, tzinfo=zone), (deep,),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import random
 from datetime import datetime, timedelta, timezone, tzinfo
+from operator import is_
 from typing import Optional
 
 import pytest
@@ -65,6 +67,33 @@ def test_every_transition(name: str) -> None:
                 for fold in (0, 1):
                     at = (wall + step).replace(tzinfo=zone, fold=fold)
                     assert instant_of(at) == at.astimezone(UTC)
+
+
+def test_one_of_many_tokens_in_a_zone() -> None:
+    """Equal within a zone whatever their fold, in two zones only where none is ambiguous; a scan decides."""
+    try:
+        zones = [zoneinfo.ZoneInfo(name) for name in ("Europe/Berlin", "Europe/Paris", "America/New_York")]
+    except zoneinfo.ZoneInfoNotFoundError:
+        pytest.skip("no such zone here")
+    rng = random.Random(1)
+
+    def token() -> object:
+        month, day = rng.choice([(10, 25), (3, 29), (6, 1)])
+        at = datetime(2026, month, day, rng.randrange(4), rng.choice([0, 30]), fold=rng.randrange(2))
+        at = at.replace(tzinfo=rng.choice([*zones, UTC, None]))
+        return rng.choice([at, at.timetz(), (at, "window")])
+
+    left = [token() for _ in range(1000)]
+    n = MultiNotifier([(5, token) for token in left])
+    for _ in range(700):
+        wanted = rng.choice(left) if rng.randrange(4) == 0 else token()
+        places = [number for number, other in enumerate(left) if other is wanted]
+        places += [number for number, other in enumerate(left) if other == wanted]
+        assert n.cancel(5, wanted) == bool(places)
+        if places:
+            del left[places[0]]
+    given = n.due(5)
+    assert len(given) == len(left) and all(map(is_, given, left))
 
 
 class Own(tzinfo):

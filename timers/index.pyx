@@ -9,6 +9,7 @@ from timers.bits cimport PyMem_Calloc, PyMem_Malloc, high_bit, join_owners, pref
 from timers.boxes cimport PyTupleObject, item_of
 from timers.crowd cimport SEGMENT, Index, Ring, Table, free_index, is_index_of, leave_crowd, word_at
 from timers.keeping cimport PyTypeObject, is_decimal
+from timers.times cimport is_cpython_zone
 from timers.tokens cimport NOBODY, box_of, is_boxed
 
 import_datetime()
@@ -70,9 +71,10 @@ cdef bint is_value(PyObject *token, int *parts) noexcept:
         return True
     if kind is <PyObject *>datetime:
         zone = datetime_tzinfo(thing)
-        return zone is None or type(zone) is type(get_utc())
+        return zone is None or is_cpython_zone(zone)
     if kind is <PyObject *>time:
-        return time_tzinfo(thing) is None
+        zone = time_tzinfo(thing)
+        return zone is None or is_cpython_zone(zone)
     if PyMethod_Check(thing):
         # Made anew whenever it is asked for: told by its object, which is compared by identity, and its function.
         return is_identity(PyMethod_GET_FUNCTION(thing))

@@ -188,6 +188,8 @@ cdef extern from "Python.h":
 
 # What `read_time` leaves: subclasses, zones, large ints, and what is no time.
 cdef uint64_t read_other_time(object at, str name, bint up, uint8_t *kind) except? 0
+# Whether a zone is of a class of CPython's own, and no subclass: then its offsets run no foreign code.
+cdef bint is_cpython_zone(object zone) noexcept
 # The datetime of an instant beyond the calendar, with an offset that can hold it.
 cdef object from_beyond(uint64_t deadline)
 

@@ -10,6 +10,10 @@ from libc.string cimport strcmp
 
 import_datetime()
 
+cdef enum:
+    # `Py_TPFLAGS_IMMUTABLETYPE`, which 3.9 has not: there such a class is no heap type.
+    IMMUTABLE = 1 << 8
+
 cdef extern from *:
     """
     /* The zones last seen of those that know whether they are fixed, each at a place that follows from its address.
@@ -64,7 +68,8 @@ cdef extern from *:
 cdef extern from "Python.h":
     ctypedef struct PyTypeObject:
         const char *tp_name
-    PyObject *PyImport_GetModuleDict()  # borrowed
+        unsigned long tp_flags
+    const unsigned long Py_TPFLAGS_HEAPTYPE
     bint PyFloat_Check(object number) noexcept
     bint PyLong_Check(object number) noexcept
     long long PyLong_AsLongLongAndOverflow(object number, int *overflow) except? -1
@@ -152,7 +157,7 @@ cdef int64_t fixed_shift(object zone) except? -1:
     """The UTC offset of a fixed zone of CPython's own classes, or RULES for any other."""
     cdef object offset
     cdef int64_t shift = RULES
-    if not (type(zone) is type(get_utc()) or is_zoneinfo(zone)):
+    if not is_cpython_zone(zone):
         return RULES
     offset = zone.utcoffset(None)
     if offset is not None:
@@ -161,11 +166,15 @@ cdef int64_t fixed_shift(object zone) except? -1:
     return shift
 
 
-cdef bint is_zoneinfo(object zone) except -1:
-    """Whether it is a ZoneInfo, of no subclass. Only who has imported `zoneinfo` can have one."""
-    if strcmp((<PyTypeObject *>Py_TYPE(zone)).tp_name, "zoneinfo.ZoneInfo"):
-        return False
-    return type(zone) is getattr((<object>PyImport_GetModuleDict()).get("zoneinfo"), "ZoneInfo", None)
+cdef bint is_cpython_zone(object zone) noexcept:
+    return type(zone) is type(get_utc()) or is_zoneinfo(zone)
+
+
+cdef bint is_zoneinfo(object zone) noexcept:
+    cdef PyTypeObject *kind = <PyTypeObject *>Py_TYPE(zone)
+    # No class of such a name that is written in Python is immutable.
+    return (strcmp(kind.tp_name, "zoneinfo.ZoneInfo") == 0
+            and (kind.tp_flags & IMMUTABLE or not kind.tp_flags & Py_TPFLAGS_HEAPTYPE))
 
 
 cdef int64_t shift_of(object offset, str name) except? -1:
