@@ -118,6 +118,81 @@ def test_what_is_given_out_is_not_kept_by_a_copy_that_is_gone(copier: Any) -> No
     assert [token() for token in n.due(639.0)] == [seen[-1]()]
 
 
+@pytest.mark.skipif(not HAS_GIL, reason="there a block that was shared is let go as a whole")
+@pytest.mark.parametrize("keyed", [False, True])
+@pytest.mark.parametrize("limit", [None, 1])
+def test_what_was_given_out_beside_a_copy_goes_with_it(keyed: bool, limit: int | None) -> None:
+    """Of each block a few tokens are left; the copy dies only then."""
+    things = [Thing() for _ in range(6400)]
+    seen = [weakref.ref(thing) for thing in things]
+    timers = [(9.0 if index % 32 == 0 else 1.0, closure(thing)) for index, thing in enumerate(things)]
+    n: Any = Deadlines((token, at) for at, token in timers) if keyed else MultiNotifier(timers)
+    del things, timers
+    twin = copy.deepcopy(n)
+    while n.due(5.0, limit):
+        pass
+    gc.collect()
+    assert all(thing() for thing in seen)
+    del twin
+    last = 100.0
+    for _ in range(4):
+        n.notify_at(0.0, closure(Thing())) if not keyed else n.__setitem__(closure(Thing()), 0.0)
+        assert len(n.due(0.0)) == 1
+        (token,) = n.due(9.0, 1)
+        n.notify_at(last, token) if not keyed else n.__setitem__(token, last)
+        del token
+        n._check()
+    gc.collect()
+    assert [thing() is not None for thing in seen] == [index % 32 == 0 for index in range(6400)]
+    twin = copy.deepcopy(n)
+    for each in (n, twin):
+        assert len(each.due(last)) == 200
+        each._check()
+
+
+def test_what_goes_with_a_copy_may_call_back() -> None:
+    class Calling:
+        def __del__(self) -> None:
+            n.notify_at(7.0, closure(Thing()))
+            n._check()
+            twins.append(copy.deepcopy(n))
+
+    twins: list[Any] = []
+    n: MultiNotifier[Any, float] = MultiNotifier(
+        (9.0 if index % 32 == 0 else 1.0, closure(Calling())) for index in range(1280)  # type: ignore[arg-type]
+    )
+    twin = copy.deepcopy(n)
+    assert len(n.due(5.0)) == 1240
+    twin.clear()
+    del twin
+    for _ in range(10):
+        n.due(9.0, 1)
+        n._check()
+    gc.collect()
+    for each in twins:
+        each._check()
+    while n:
+        n.due(9.0)
+        n._check()
+
+
+def test_the_index_of_a_crowd_outlives_the_boxes() -> None:
+    n: MultiNotifier[Any, int] = MultiNotifier((5, str(number)) for number in range(1000))
+    assert n.cancel(5, "7" + "7")
+    indexed = sys.getsizeof(n)
+    for _ in range(3):
+        for number in range(200):
+            n.notify_at(5, [number])
+        for number in range(200):
+            assert n.cancel(5, [number])
+        n._check()
+        assert sys.getsizeof(n) > indexed - 100
+    assert n.due(5) == [str(number) for number in range(1000) if number != 77]
+    # And then they go.
+    n.notify_many([1] * 200, [[number] for number in range(200)])
+    assert len(n.due(1)) == 200 and sys.getsizeof(n) == sys.getsizeof(MultiNotifier())
+
+
 @pytest.mark.parametrize("alive", [False, True])
 def test_what_a_copy_needs_is_kept_for_it(alive: bool) -> None:
     things = [Thing() for _ in range(640)]
@@ -170,3 +245,28 @@ def test_blocks_that_die_may_call_back() -> None:
         n._check()
         fired += len(n.due(9.0))
     assert fired == 3001
+
+
+@pytest.mark.parametrize("shown", [0, 10, 40, 200])
+@pytest.mark.parametrize("changed", [False, True])
+def test_an_iterator_that_is_over_holds_nothing(shown: int, changed: bool) -> None:
+    tokens = [f"token {number}" for number in range(200)]
+    before = [sys.getrefcount(token) for token in tokens]
+    n: MultiNotifier[Any, float] = MultiNotifier((float(number), token) for number, token in enumerate(tokens))
+    iterator = iter(n)
+    for _ in range(shown):
+        next(iterator)
+    if changed:
+        n.clear()
+        with pytest.raises(RuntimeError, match="changed during iteration"):
+            next(iterator)
+    else:
+        assert len(list(iterator)) == 200 - shown
+        n.clear()
+    assert [sys.getrefcount(token) for token in tokens] == before
+    for _ in range(2):
+        if changed:
+            with pytest.raises(RuntimeError, match="changed during iteration"):
+                next(iterator)
+        else:
+            assert next(iterator, None) is None

@@ -227,6 +227,9 @@ cdef PyObject *take_from_box(Boxes boxes, size_t box) noexcept:
         # Moved, and not looked at: it may be far away.
         block_at(boxes, number).ob_item[place] = <PyObject *>None
         Py_INCREF(None)
+        if not row.own:
+            # A copy is gone, and what was given out beside it may still lie here, and in many more.
+            boxes.budget += BLOCK
     else:
         Py_INCREF(<object>token)
     return token
@@ -322,7 +325,7 @@ cdef bint same_blocks(Boxes boxes, list blocks) noexcept:
 
 
 cdef bint are_spent(Boxes boxes) noexcept:
-    return not boxes.used and (boxes.count > 2 or (boxes.count == 2 and not boxes.rows[1].own))
+    return not boxes.used and (boxes.count != 2 or not boxes.rows[1].own)
 
 
 cdef void empty_boxes(Boxes boxes) noexcept:
@@ -343,6 +346,40 @@ cdef void trim_boxes(Boxes boxes) noexcept:
         cut_boxes(boxes, count)
         narrow(boxes)
     clear_blocks(boxes)
+    take_over(boxes)
+
+
+cdef void take_over(Boxes boxes) noexcept:
+    """Make own the blocks of copies that are gone. What was given out of them goes last, if there is memory to keep it
+    so long, and may let in foreign code."""
+    cdef uint32_t number
+    cdef int place
+    cdef uint64_t free
+    cdef PyTupleObject *block
+    cdef list stale
+    if boxes.shared == 0:
+        return
+    try:
+        stale = []
+        if PyList_GET_SIZE(boxes.blocks) != boxes.count:
+            return
+        for number in range(1, boxes.count):
+            block = block_at(boxes, number)
+            if boxes.rows[number].own or not boxes.rows[number].used or not is_alone(block):
+                continue
+            free = ~boxes.rows[number].used
+            while free:
+                place = low_bit(free)
+                free &= free - 1
+                if block.ob_item[place] is not <PyObject *>None:
+                    stale.append(<object>block.ob_item[place])
+                    Py_DECREF(<object>block.ob_item[place])
+                    Py_INCREF(None)
+                    block.ob_item[place] = <PyObject *>None
+            boxes.rows[number].own = True
+    except MemoryError:
+        pass
+    sort_rows(boxes)
 
 
 cdef void clear_blocks(Boxes boxes) noexcept:

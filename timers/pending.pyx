@@ -61,11 +61,13 @@ cdef object step(Pending self, TimerSet owner):
     cdef size_t shown
     while True:
         if self.version != owner.version:
+            give_up(self)
             raise RuntimeError("timers changed during iteration")
         if self.done < self.count:
             break
         if not take_slice(self, owner):
             self.owner = None
+            give_up(self)
             raise StopIteration
     token = token_of(owner, self.words[self.done])
     deadline = self.deadlines[self.done]
@@ -128,6 +130,12 @@ cdef int begin_rest(Pending self, TimerSet owner) except -1:
             timers_drop(words[place])
     self.rest = rest
     return 0
+
+
+cdef void give_up(Pending self) noexcept:
+    """Nothing is shown any more."""
+    let_go(self)
+    self.rest = None
 
 
 cdef void let_go(Pending self) noexcept:

@@ -26,6 +26,8 @@ import_datetime()
 cdef enum:
     # Tokens lie anywhere in memory: so far ahead they are asked for.
     AHEAD = 8
+    # Among more timers may be a crowd with an index (index.pxd), which holds for these boxes.
+    FEW = 128
 
 
 # What a finaliser sees of a cycle that goes is whole: the list of the boxes is all that must be cleared.
@@ -64,6 +66,8 @@ cdef object mix_error(str what, uint8_t kind, str others, uint8_t held):
     message = f"{what} is {name_of(kind)}, and {others} {name_of(held).partition(' ')[2]}s"
     if max(kind, held) <= NAIVE:
         message += ": can't compare offset-naive and offset-aware datetimes"
+    elif kind == INT and held == FLOAT:
+        message += ": no float equals it"
     return TypeError(message)
 
 
@@ -72,7 +76,9 @@ cdef int check_kind(TimerSet self, uint64_t *deadline, uint8_t kind, str name) e
     if not self.queue.count:
         self.queue.kind = kind
     elif kind != held and not (held == FLOAT and kind == INT and turn_to_float(deadline)):
-        raise mix_error(name, kind, "the pending timers are at", held)
+        # What has no face is in the making.
+        others = "those before it are" if type(self) is TimerSet else "the pending timers are at"
+        raise mix_error(name, kind, others, held)
     return 0
 
 
@@ -231,10 +237,10 @@ cdef void give_back_boxes(TimerSet self) noexcept:
         return
     if not are_spent(boxes):
         trim_boxes(boxes)
-    elif boxes.keyed:
-        empty_boxes(boxes)
-    else:
+    elif not boxes.keyed and self.queue.count <= FEW:
         self.boxes = None
+    elif boxes.count > 1:
+        empty_boxes(boxes)
 
 
 # ---- the whole
