@@ -1,4 +1,4 @@
-"""Keys of `Deadlines` whose `==` lets others in: other threads, which set keys meanwhile, or the key itself."""
+"""Keys of `Deadlines`: how they are found, whatever others do while one is compared."""
 
 from __future__ import annotations
 
@@ -175,3 +175,38 @@ def test_a_key_that_goes_while_it_is_asked(act: str) -> None:
         names = [key.name for key in d if type(key) is Key]
         assert len(names) == len(set(names))
     """)
+
+
+def test_keys_that_could_be_foreseen_to_meet() -> None:
+    """Ints of which a table that multiplies by the golden ratio would keep the same 32 bits."""
+
+    class Number(int):
+        asked = 0
+
+        def __eq__(self, other: object) -> bool:
+            Number.asked += 1
+            return int(self) == other
+
+        __hash__ = int.__hash__
+
+    inverse = pow(0x9E3779B97F4A7C15, -1, 2**64)
+    numbers = [(7 << 32 | low) * inverse % 2**64 for low in range(8000)]
+    keys = [Number(number) for number in numbers if number < 2**61 - 1]
+    assert len(keys) > 900
+    d: Deadlines[Any, int] = Deadlines((key, 5) for key in keys)
+    assert Number.asked < 100
+    d._check()
+
+
+def test_items_are_asked_as_those_of_a_dict() -> None:
+    given = {"a": 1.0, "b": 2.0}
+    mine: Any = Deadlines(given).items()
+    theirs: Any = given.items()
+    for item in (5, "ab", ("a", 1.0), ("a", 2.0), ("c", 1.0), ("a", 1.0, 2), ["a", 1.0], (), None):
+        assert (item in mine) is (item in theirs)
+    for other in ({5}, {("a", 1.0), 5}, set(given.items())):
+        assert other - mine == other - theirs and mine & other == theirs & other and mine ^ other == theirs ^ other
+        assert (mine >= other, mine.isdisjoint(other)) == (theirs >= other, theirs.isdisjoint(other))
+    for view in (mine, theirs):
+        with pytest.raises(TypeError, match="unhashable"):
+            assert ([], 1.0) in view

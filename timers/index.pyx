@@ -9,6 +9,7 @@ from timers.bits cimport PyMem_Calloc, PyMem_Malloc, high_bit, join_owners, pref
 from timers.boxes cimport PyTupleObject, item_of
 from timers.crowd cimport SEGMENT, Index, Ring, Table, free_index, is_index_of, leave_crowd, word_at
 from timers.keeping cimport PyTypeObject, is_decimal
+from timers.keys cimport fold
 from timers.times cimport is_cpython_zone
 from timers.tokens cimport NOBODY, box_of, is_boxed
 
@@ -189,10 +190,6 @@ cdef inline uint32_t identity_hash(PyObject *token) noexcept nogil:
     return <uint32_t>((<uint64_t><size_t>token >> 4) * <uint64_t>0x9E3779B97F4A7C15 >> 32)
 
 
-cdef inline uint32_t value_hash(Py_hash_t hash) noexcept nogil:
-    return <uint32_t>(<uint64_t>hash * <uint64_t>0x9E3779B97F4A7C15 >> 32)
-
-
 cdef inline size_t home_of(uint32_t hash, int bits) noexcept nogil:
     return hash >> (32 - bits) if bits < 32 else hash
 
@@ -350,7 +347,7 @@ cdef int enter_some(
                 index.asks = True
             if nature != VALUE:
                 continue
-            hashes[entered] = value_hash(hash_of(tokens[entered]))
+            hashes[entered] = fold(<uint64_t>hash_of(tokens[entered]))
             if is_over(by):
                 return CHANGED
         else:
@@ -390,7 +387,7 @@ cdef int64_t find_in(
     Crowd *crowd, Table *table, bint by_value, PyObject *token, Searcher *by, bint *alone
 ) except STARVED:
     """The oldest position of a key, NOWHERE, or CHANGED; `alone`: no other position has the same."""
-    cdef uint32_t hash = value_hash(hash_of(token)) if by_value else identity_hash(token)
+    cdef uint32_t hash = fold(<uint64_t>hash_of(token)) if by_value else identity_hash(token)
     cdef Ring *ring
     cdef int64_t found
     if is_over(by):

@@ -74,8 +74,15 @@ cdef size_t keys_memory(Keys *keys) noexcept nogil
 cdef const char *check_keys(Keys *keys) noexcept nogil
 
 
+# Of this process: or who chooses the keys could foresee which of them meet.
+cdef uint64_t SEED
+
+
 cdef inline uint32_t fold(uint64_t hash) noexcept nogil:
-    """What the table knows of a hash. Fibonacci hashing, as the hashes of ints are the ints."""
+    """What a table knows of a hash. Fibonacci hashing, as the hashes of ints are the ints."""
+    hash ^= SEED
+    # Or what differs in the upper half alone would be told apart by few bits.
+    hash ^= hash >> 32
     return <uint32_t>(hash * <uint64_t>0x9E3779B97F4A7C15 >> 32)
 
 

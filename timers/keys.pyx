@@ -11,6 +11,9 @@ cdef enum:
     PAGE = 1 << PAGE_BITS
     SHELF = 1 << SHELF_BITS
 
+# A string's hash is the interpreter's own secret, unless `PYTHONHASHSEED` says otherwise.
+SEED = <uint64_t><Py_hash_t>hash("timers")
+
 
 # ---- pages and shelves
 

@@ -11,6 +11,10 @@ from collections.abc import ItemsView, ValuesView
 class Items(ItemsView):
     __slots__ = ()
 
+    def __contains__(self, item):
+        # As a dict's: what is no pair is none of these.
+        return isinstance(item, tuple) and len(item) == 2 and ItemsView.__contains__(self, item)
+
     def __iter__(self):
         return iterate_view(self, ITEMS)
 
