@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timezone, tzinfo
 from typing import Any, Callable
 
 import pytest
@@ -95,6 +95,44 @@ def test_a_datetime_with_nanoseconds_that_are_none(nanosecond: Any) -> None:
     kind: Any = type("Stamp", (datetime,), {"nanosecond": nanosecond})
     n: MultiNotifier[str] = MultiNotifier([(kind(2024, 1, 1), "a")])
     assert n.next_at() == datetime(2024, 1, 1)
+
+
+NAIVE, AWARE = datetime(2024, 1, 1), datetime(2024, 1, 1, tzinfo=timezone.utc)
+MIXED: dict[str, Callable[[Any, Any], Any]] = {
+    "at is a naive datetime, and those before it are aware datetimes: can't compare offset-naive and offset-aware "
+    "datetimes": lambda n, d: n.__init__([(AWARE, 1), (NAIVE, 2)]),
+    "at is a naive datetime, and those before it are floats": lambda n, d: Deadlines[Any, Any]({1: 1.5, 2: NAIVE}),
+    "at is a float, and those before it are naive datetimes": lambda n, d: d.__init__([(1, NAIVE), (2, 1.5)]),
+    "at is an int, and the pending timers are at floats: no float equals it": lambda n, d: n.notify_at(2**53 + 1, "b"),
+    "now is an int, and the pending timers are at floats: no float equals it": lambda n, d: d.due(2**53 + 1),
+    "ats[1] must be a datetime, a float or an int, not str": lambda n, d: n.notify_many([1.5, "a"], "ab"),
+    "ats[0] must be a datetime, a float or an int, not str": lambda n, d: n.notify_many("ab", "ab"),
+}
+WRONG: dict[str, Callable[[Any], Any]] = {
+    "ats[1] must be a time, not NaN": lambda n: n.notify_many([1.5, float("nan")], "ab"),
+    "ats[1] must be an int of at most 64 bits, sign included": lambda n: MultiNotifier().notify_many([1, 2**64], "ab"),
+}
+
+
+@pytest.mark.parametrize("message", [*MIXED, *WRONG])
+def test_the_kind_that_is_named_is_the_one_that_is_held(message: str) -> None:
+    n, d = MultiNotifier([(1.5, "a")]), Deadlines([("a", 1.5)])
+    kind = TypeError if message in MIXED else OverflowError if "64 bits" in message else ValueError
+    with pytest.raises(kind) as caught:
+        MIXED[message](n, d) if message in MIXED else WRONG[message](n)
+    assert str(caught.value) == message
+    assert list(n) == [(1.5, "a")] and list(d.items()) == [("a", 1.5)]
+
+
+def test_an_error_of_a_zone_is_its_own() -> None:
+    class Zone(tzinfo):
+        def utcoffset(self, at: datetime | None) -> Any:
+            raise ValueError("ats of mine")
+
+    n: MultiNotifier[str] = MultiNotifier()
+    with pytest.raises(ValueError, match="^ats of mine$"):
+        n.notify_many([AWARE, datetime(2024, 1, 1, tzinfo=Zone())], "ab")
+    assert not n
 
 
 def test_clearing_what_is_empty_changes_nothing() -> None:

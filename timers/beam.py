@@ -105,10 +105,14 @@ def moment(timestamp: Timestamp) -> datetime:
     >>> moment(Timestamp(micros=1_767_225_600_000_001))
     datetime.datetime(2026, 1, 1, 0, 0, 0, 1, tzinfo=datetime.timezone.utc)
     """
+    return _moment(timestamp, "timestamp")
+
+
+def _moment(timestamp: Timestamp, name: str) -> datetime:
     try:
         micros = timestamp.nanos // 1000 if HAS_NANOSECONDS else timestamp.micros
     except AttributeError:
-        raise TypeError(f"timestamp must be a Timestamp of Beam, not {type(timestamp).__name__}") from None
+        raise TypeError(f"{name} must be a Timestamp of Beam, not {type(timestamp).__name__}") from None
     if FIRST_MICROS <= micros <= LAST_MICROS:
         return EPOCH + micros * MICROSECOND
     if micros < FIRST_MICROS:
@@ -140,7 +144,7 @@ def notify_at(
 def due(now: Timestamp, state: ReadModifyWriteRuntimeState, timer: BaseTimer) -> list[Any]:
     """The tokens that are due when Beam's timer fires, as the notifier's `due` answers; the others are kept."""
     notifier = kept(state)
-    tokens: list[Any] = notifier.due(moment(now))
+    tokens: list[Any] = notifier.due(_moment(now, "now"))
     keep(notifier, state, timer)
     return tokens
 

@@ -12,4 +12,9 @@ cdef tuple recipe(self)
 # One made so, which is of the same class at least.
 cdef TimerSet anew(TimerSet self, function, arguments)
 cdef dict attributes_of(self)
-cdef int set_attributes(self, attributes) except -1
+# The end of `__setstate__`: the timers, and what a state says of attributes; all of it or nothing.
+cdef int take_state(TimerSet self, TimerSet fresh, tuple state) except -1
+# Whether it is of a subclass that says itself how it is pickled; then, what `copy` makes of any such class, deep if
+# there is a memo.
+cdef bint has_recipe(self) except -1
+cdef object copy_by_recipe(self, memo)

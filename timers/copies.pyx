@@ -10,10 +10,12 @@ from timers.timerset cimport TimerSet, copy_into, exchange, is_keyed, must_be_un
 import copy
 import copyreg
 from copyreg import _slotnames as slot_names
+from types import MethodDescriptorType
 
 cdef extern from "Python.h":
     ctypedef struct PyTypeObject:
-        pass
+        unsigned long tp_flags
+    unsigned long Py_TPFLAGS_HEAPTYPE
     PyTypeObject *Py_TYPE(object thing) noexcept
     bint PyObject_TypeCheck(object thing, PyTypeObject *kind) noexcept
 
@@ -21,11 +23,16 @@ cdef extern from "Python.h":
 cdef object new_object = copyreg.__newobj__
 cdef object new_object_with_names = copyreg.__newobj_ex__
 cdef object deepcopy = copy.deepcopy
+# What `copy` does with what `__reduce_ex__` answers; deep, if there is a memo.
+cdef object reconstruct = copy._reconstruct
+# What stands for an attribute that is not there.
+cdef object NOTHING = object()
 
 
 cdef tuple recipe(self):
     kind = type(self)
-    if hasattr(self, "__getnewargs_ex__"):
+    # Asked of the class, as CPython does: an object's `__getattr__` may have an answer to anything.
+    if hasattr(kind, "__getnewargs_ex__"):
         wanted = self.__getnewargs_ex__()
         if type(wanted) is not tuple or len(<tuple>wanted) != 2:
             raise TypeError(f"__getnewargs_ex__() must answer a tuple and a dict, not {wanted!r}")
@@ -34,7 +41,7 @@ cdef tuple recipe(self):
             raise TypeError(f"__getnewargs_ex__() must answer a tuple and a dict, not {wanted!r}")
         if names:
             return new_object_with_names, (kind, arguments, names)
-    elif hasattr(self, "__getnewargs__"):
+    elif hasattr(kind, "__getnewargs__"):
         arguments = self.__getnewargs__()
         if not isinstance(arguments, tuple):
             raise TypeError(f"__getnewargs__() must answer a tuple, not {arguments!r}")
@@ -43,8 +50,12 @@ cdef tuple recipe(self):
     return new_object, (kind, *arguments)
 
 
+cdef inline bint has_dict(self) except -1:
+    return type(self).__dictoffset__ != 0
+
+
 cdef dict attributes_of(self):
-    attributes = dict(getattr(self, "__dict__", ()))
+    attributes = dict(self.__dict__) if has_dict(self) else {}
     attributes.pop("__orig_class__", None)
     for name in slot_names(type(self)):
         if hasattr(self, name):
@@ -53,20 +64,68 @@ cdef dict attributes_of(self):
 
 
 cdef int set_attributes(self, attributes) except -1:
+    cdef dict others = {}
+    cdef list before = []
     if type(attributes) is not dict:
         raise TypeError("the attributes of a state must be a dict")
     slots = slot_names(type(self))
-    for name in <dict>attributes:
-        if type(name) is not str:
-            raise TypeError("the names of attributes must be strings")
-        if name not in slots and not hasattr(self, "__dict__"):
-            raise ValueError(f"the state has an attribute {name!r} that the class has not")
     for name, value in (<dict>attributes).items():
-        if name in slots:
-            object.__setattr__(self, name, value)
-        else:
-            self.__dict__[name] = value
+        if name not in slots:
+            others[name] = value
+    if others and not has_dict(self):
+        raise ValueError(f"the state has an attribute {next(iter(others))!r} that the class has not")
+    try:
+        for name, value in (<dict>attributes).items():
+            if name in slots:
+                before.append((name, getattr(self, name, NOTHING)))
+                object.__setattr__(self, name, value)
+        if others:
+            self.__dict__.update(others)
+    except BaseException:
+        for name, value in before:
+            reset_attribute(self, name, value)
+        raise
     return 0
+
+
+cdef int reset_attribute(self, name, value) except -1:
+    try:
+        if value is NOTHING:
+            object.__delattr__(self, name)
+        else:
+            object.__setattr__(self, name, value)
+    except AttributeError:
+        # It was this that could not be set.
+        pass
+    return 0
+
+
+cdef int take_state(TimerSet self, TimerSet fresh, tuple state) except -1:
+    exchange(self, fresh)
+    if len(state) == 5:
+        try:
+            set_attributes(self, state[4])
+        except BaseException:
+            exchange(self, fresh)
+            raise
+    return 0
+
+
+cdef bint has_recipe(self) except -1:
+    kind = type(self)
+    if not Py_TYPE(self).tp_flags & Py_TPFLAGS_HEAPTYPE:
+        return False
+    for name in ("__reduce_ex__", "__reduce__", "__getstate__", "__setstate__"):
+        method = getattr(kind, name)
+        if type(method) is not MethodDescriptorType or not issubclass(method.__objclass__, TimerSet):
+            return True
+    return kind in copyreg.dispatch_table
+
+
+cdef object copy_by_recipe(self, memo):
+    reduce = copyreg.dispatch_table.get(type(self))
+    reduced = self.__reduce_ex__(4) if reduce is None else reduce(self)
+    return self if isinstance(reduced, str) else reconstruct(self, memo, *reduced)
 
 
 cdef TimerSet hand_over(TimerSet twin, TimerSet fresh, uint64_t version):

@@ -7,7 +7,7 @@ from cpython.object cimport PyObject_Hash
 from libc.stdint cimport uint8_t, uint64_t
 
 from timers.boxes cimport must_be_whole
-from timers.copies cimport anew, recipe, set_attributes
+from timers.copies cimport anew, copy_by_recipe, has_recipe, recipe, take_state
 from timers.due cimport ANY_KIND, take_items
 from timers.face cimport Face, each_of, pair_of, publish
 from timers.keeping cimport IN_TREE, Keeping, keeping_of
@@ -310,10 +310,9 @@ in which they were set. Setting, moving, deleting and asking cost O(1), falling 
             set_key(fresh, key, <uint64_t>PyObject_Hash(key), &deadline, kind, "at", False, None)
         if fresh.queue.count != <size_t>len(<list>keys):
             raise ValueError("the state has a key twice")
-        if len(<tuple>state) == 5:
-            set_attributes(self, (<tuple>state)[4])
-        must_be_unchanged(self, version)
-        exchange(self, fresh)
+        if self.version != version:
+            raise RuntimeError("the keys are changed while a state is restored")
+        take_state(self, fresh, state)
 
 
 # ---- one key
@@ -412,6 +411,8 @@ cdef int remove_at(TimerSet self, size_t place) except -1:
 cdef object deepcopy_keys(TimerSet self, memo):
     cdef uint64_t version
     must_be_made(self)
+    if has_recipe(self):
+        return copy_by_recipe(self, memo)
     twin = None if has_loose(self) else Face.__deepcopy__(self, memo)
     if twin is not None:
         return twin

@@ -6,7 +6,7 @@ from cpython.object cimport PyObject, Py_TYPE
 from libc.stdint cimport uint8_t, uint64_t
 
 from timers.boxes cimport boxes_memory
-from timers.copies cimport attributes_of, copy_of, deepcopy_of, recipe
+from timers.copies cimport attributes_of, copy_by_recipe, copy_of, deepcopy_of, has_recipe, recipe
 from timers.due cimport take, take_items
 from timers.state cimport freeze
 from timers.timerqueue cimport queue_memory
@@ -160,6 +160,8 @@ cdef class Face(TimerSet):
 
     @cython.critical_section
     def __copy__(self):
+        if has_recipe(self):
+            return copy_by_recipe(self, None)
         return copy_of(self, empty_like(self))
 
     @cython.critical_section
@@ -169,6 +171,8 @@ cdef class Face(TimerSet):
         Immutable are, by exact type, numbers, strings, bytes, None, dates, times, timezones, UUIDs, functions, types,
         members of an Enum, and tuples, named tuples and frozensets of these, unless their class says how to copy it.
         """
+        if has_recipe(self):
+            return copy_by_recipe(self, memo)
         cdef TimerSet twin = empty_like(self)
         if twin is not None and not has_loose(self):
             copy_into(self, twin)

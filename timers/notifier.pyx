@@ -7,7 +7,7 @@ from libc.stdint cimport uint8_t, uint64_t
 
 from timers.bits cimport FREE_THREADED
 from timers.columns cimport read_times as read_column, read_tokens
-from timers.copies cimport set_attributes
+from timers.copies cimport take_state
 from timers.due cimport take
 from timers.face cimport Face, each_of, pair_of, publish
 from timers.pending cimport PAIRS, iterate
@@ -183,10 +183,8 @@ datetime.datetime(2024, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
         """Replace everything by an unpickled state. ValueError or TypeError for one that is damaged."""
         cdef TimerSet fresh = TimerSet.__new__(TimerSet)
         thaw_into(fresh, state)
-        if len(<tuple>state) == 5:
-            set_attributes(self, (<tuple>state)[4])
         must_be_bare(self)
-        exchange(self, fresh)
+        take_state(self, fresh, state)
 
 
 cdef inline int must_be_bare(TimerSet self) except -1:
@@ -233,20 +231,26 @@ cdef bytes read_times(list ats, bint own, Kind *kind):
     cdef uint64_t deadline
     cdef Py_ssize_t count = len(ats)
     block = PyBytes_FromStringAndSize(NULL, count * sizeof(uint64_t))
-    for index in range(count):
-        if not own and not is_plain_time(ats[index]):
-            ats = list(ats)
-            own = True
-        if len(ats) != count:
-            raise RuntimeError("ats must keep its length while it is read")
-        deadline = read_time(ats[index], "ats", True, &other)
-        if other != kind[0]:
-            if not index and not (kind[0] == FLOAT and other == INT):
-                kind[0] = <Kind>other
-            elif not (kind[0] == FLOAT and other == INT and turn_to_float(&deadline)):
-                others = "those before it are" if index else "the pending timers are at"
-                raise mix_error(f"ats[{index}]", other, others, kind[0])
-        (<uint64_t *>PyBytes_AS_STRING(block))[index] = deadline
+    try:
+        for index in range(count):
+            if not own and not is_plain_time(ats[index]):
+                ats = list(ats)
+                own = True
+            if len(ats) != count:
+                raise RuntimeError("ats must keep its length while it is read")
+            deadline = read_time(ats[index], "ats", True, &other)
+            if other != kind[0]:
+                if not index and not (kind[0] == FLOAT and other == INT):
+                    kind[0] = <Kind>other
+                elif not (kind[0] == FLOAT and other == INT and turn_to_float(&deadline)):
+                    others = "those before it are" if index else "the pending timers are at"
+                    raise mix_error(f"ats[{index}]", other, others, kind[0])
+            (<uint64_t *>PyBytes_AS_STRING(block))[index] = deadline
+    except (TypeError, ValueError, OverflowError) as error:
+        if str(error).startswith("ats must "):
+            # Names are not made for those that are right.
+            raise type(error)(str(error).replace("ats", f"ats[{index}]", 1)) from None
+        raise
     return block
 
 

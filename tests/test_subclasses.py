@@ -1,0 +1,207 @@
+"""What a subclass says of itself: how it is pickled, and so copied, and what its attributes are."""
+
+from __future__ import annotations
+
+import copy
+import copyreg
+import pickle
+import threading
+from typing import Any, Callable
+
+import pytest
+
+from timers import Deadlines, MultiNotifier
+
+COPIERS: dict[str, Callable[[Any], Any]] = {
+    "copy": copy.copy,
+    "deepcopy": copy.deepcopy,
+    "pickle": lambda timers: pickle.loads(pickle.dumps(timers)),
+}
+
+
+class Guarding:
+    """With a lock, which is left out of pickles."""
+
+    def __init__(self, timers: Any = ()) -> None:
+        super().__init__(timers)  # type: ignore[call-arg]
+        self.lock = threading.Lock()
+        self.name = ["guarded"]
+
+    def __getstate__(self) -> Any:
+        *state, attributes = super().__getstate__()  # type: ignore[misc]
+        return (*state, {name: value for name, value in attributes.items() if name != "lock"})
+
+    def __setstate__(self, state: Any) -> None:
+        super().__setstate__(state)  # type: ignore[misc]
+        self.lock = threading.Lock()
+
+
+class GuardedNotifier(Guarding, MultiNotifier[Any, float]):
+    pass
+
+
+class GuardedDeadlines(Guarding, Deadlines[Any, float]):
+    pass
+
+
+class Key:
+    pass
+
+
+class Reduced(MultiNotifier[Any, float]):
+    def __reduce__(self) -> Any:
+        return Reduced, ([(1.0, "reduced")],)
+
+
+class Named(MultiNotifier[Any, float]):
+    def __reduce__(self) -> Any:
+        return "ONLY"
+
+
+ONLY = Named()
+
+
+class Registered(MultiNotifier[Any, float]):
+    pass
+
+
+def remade(timers: Registered) -> Any:
+    return Registered, ([(2.0, "registered")],)
+
+
+@pytest.mark.parametrize("name", COPIERS)
+def test_a_lock_left_out_of_the_state(name: str) -> None:
+    key = Key()
+    for made in (GuardedNotifier([(1.0, "a"), (2.0, key)]), GuardedDeadlines({"a": 1.0}), GuardedDeadlines({key: 1.0})):
+        twin = COPIERS[name](made)
+        assert type(twin) is type(made) and len(twin) == len(made) and twin.next_at() == 1.0
+        assert twin.lock is not made.lock and not twin.lock.locked()
+        assert twin.name == made.name and (twin.name is made.name) is (name == "copy")
+        if name == "copy":
+            assert list(twin) == list(made)
+        twin._check()
+
+
+@pytest.mark.parametrize("name", COPIERS)
+def test_a_class_that_reduces_itself(name: str) -> None:
+    assert list(COPIERS[name](Reduced([(5.0, "a")]))) == [(1.0, "reduced")]
+    assert COPIERS[name](ONLY) is ONLY
+    copyreg.pickle(Registered, remade)  # type: ignore[arg-type]
+    try:
+        assert list(COPIERS[name](Registered([(5.0, "a")]))) == [(2.0, "registered")]
+    finally:
+        del copyreg.dispatch_table[Registered]
+    assert list(COPIERS[name](Registered([(5.0, "a")]))) == [(5.0, "a")]
+
+
+def test_a_copy_by_its_state_knows_the_memo() -> None:
+    made: Any = GuardedNotifier()
+    made.notify_at(1.0, made)
+    made.name.append(made)
+    twin = copy.deepcopy(made)
+    assert twin.due(1.0) == [twin] and twin.name[1] is twin is not made
+
+
+class Delegating:
+    """Has an answer to any name that it has not, as a proxy has."""
+
+    label = "label"
+
+    def __new__(cls) -> Any:
+        return super().__new__(cls)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.label, name)
+
+
+class Answering:
+    __slots__ = ()
+
+    def __getattr__(self, name: str) -> Any:
+        if name in ("__deepcopy__", "__reduce_ex__"):
+            raise AttributeError(name)
+        return lambda *arguments: None
+
+
+class Refusing:
+    def __getattr__(self, name: str) -> Any:
+        raise RuntimeError(name)
+
+
+@pytest.mark.parametrize("name", COPIERS)
+@pytest.mark.parametrize("mixin", [Delegating, Answering, Refusing])
+def test_no_object_is_asked_what_its_class_has_not(name: str, mixin: Any) -> None:
+    for base, timers in ((MultiNotifier, [(1.0, "a")]), (Deadlines, {"a": 1.0})):
+        kind = type("Asked", (mixin, base), {"__slots__": ()} if mixin is Answering else {})
+        globals()["Asked"] = kind
+        kind.__module__ = __name__
+        made = kind()
+        made.__init__(timers)
+        twin = COPIERS[name](made)
+        assert type(twin) is kind and list(twin) == list(made) and len(twin) == 1
+
+
+@pytest.mark.parametrize("name", COPIERS)
+def test_an_attribute_whose_name_is_no_string(name: str) -> None:
+    made = Registered([(1.0, "a")])
+    vars(made)[1] = "one"
+    assert vars(COPIERS[name](made)) == {1: "one"}
+
+
+class Slotted(MultiNotifier[Any, float]):
+    __slots__ = ("__dict__", "first", "second")
+
+
+class SlottedDeadlines(Deadlines[Any, float]):
+    __slots__ = ("__dict__", "first", "second")
+
+
+@pytest.mark.parametrize("kind", [Slotted, SlottedDeadlines])
+@pytest.mark.parametrize("filled", [False, True])
+def test_a_state_that_is_refused_leaves_the_attributes(kind: Any, filled: bool) -> None:
+    made, other = kind(), kind()
+    made.update({"new": 1.0}) if kind is SlottedDeadlines else made.notify_at(1.0, "new")
+    made.first, made.second, made.third = "new", "new", "new"
+    state = made.__getstate__()
+    other.__setstate__(kind().__getstate__())
+    if filled:
+        other.first, other.third = "old", "old"
+    second = kind.second
+    kind.second = property(lambda timers: 1)
+    try:
+        with pytest.raises(AttributeError):
+            other.__setstate__(state)
+    finally:
+        kind.second = second
+    assert not other and getattr(other, "first", None) == getattr(other, "third", None) == ("old" if filled else None)
+    assert not hasattr(other, "second") and hasattr(other, "first") is filled
+    other._check()
+    other.__setstate__(state)
+    assert other.first == other.second == other.third == "new" and len(other) == 1
+
+
+class Hashing:
+    """A key that acts when it is hashed."""
+
+    def __hash__(self) -> int:
+        if target is not None:
+            target["other"] = 5.0
+        return 1
+
+
+target: Any = None
+
+
+def test_keys_that_act_while_a_state_is_restored() -> None:
+    global target
+    made, old = SlottedDeadlines({Hashing(): 1.0}), SlottedDeadlines({"old": 2.0})
+    made.first, old.first = "new", "old"
+    state = made.__getstate__()  # type: ignore[attr-defined]
+    target = old
+    try:
+        with pytest.raises(RuntimeError, match="the keys are changed while a state is restored"):
+            old.__setstate__(state)  # type: ignore[attr-defined]
+    finally:
+        target = None
+    assert dict(old) == {"old": 2.0, "other": 5.0} and old.first == "old"
+    old._check()  # type: ignore[attr-defined]
