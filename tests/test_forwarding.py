@@ -9,7 +9,7 @@ from typing import Any, Callable
 import pytest
 
 from tests.test_sharing import MOST, flat, generations, owners
-from tests.test_wheel import CHUNK, TICK, cascaded, in_order, is_crowd, is_wheel, ticks
+from tests.test_wheel import CHUNK, FLOOD, TICK, cascaded, in_order, is_crowd, is_wheel, ticks
 
 FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 shared_once = pytest.mark.skipif(FREE_THREADED, reason="there each copy cascades for itself")
@@ -196,6 +196,28 @@ def test_check_tells_what_is_wrong(inside: Any) -> None:
     assert timers.poke((digit,), "ordered", 0) == 1 and timers.check() == "no-hole"
     timers.poke((digit,), "ordered", 1)
     assert timers.check() == len(DEADLINES)
+
+
+@pytest.mark.parametrize("alive", [False, True])
+@pytest.mark.parametrize("single", [False, True])
+def test_a_flood_where_a_copy_was(inside: Any, single: bool, alive: bool) -> None:
+    """It cascades each time that it has doubled, also while a copy still shares the begin of it."""
+    timers, twin = pair(inside)
+    if not alive:
+        del twin
+    begin, step = (SINGLE, 0) if single else (FAR + 600 * TICK, 3)
+    before = len(NEAR if single else DEADLINES[200:])
+    for number in range(FLOOD - before + CHUNK):
+        timers.put(begin + number * step)
+    assert not hasattr(slot(timers, 0 if single else 1), "deadlines")
+    shape = slot(timers, 0 if single else 1)
+    assert is_crowd(crowd_in(shape)) if single else is_wheel(shape)
+    assert timers.check() == len(DEADLINES) + FLOOD - before + CHUNK
+    assert [deadline for deadline, _ in timers.read()] == sorted(
+        [*DEADLINES, *(begin + number * step for number in range(FLOOD - before + CHUNK))]
+    )
+    if alive:
+        assert twin.check() == len(DEADLINES) and twin.read() == in_order(DEADLINES)
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -1,12 +1,12 @@
 # cython: language_level=3
 """Stable sorts of timers by deadline: few are ranked, many distributed by digits (by the highest, and then inserted,
-where these tell most of them apart).
+where these tell most of them apart; where some are far from others, those that lie together by themselves).
 
 Nothing here compares tokens, allocates memory or knows of chunks.
 """
 
 from libc.stdint cimport int16_t, int32_t, uint32_t, uint64_t
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 
 from timers.bits cimport high_bit, low_bit
 from timers.bucket cimport Timer
@@ -22,6 +22,9 @@ cdef enum:
     LANES = 48
     # What nearly stands in order needs no more than so many moves a timer.
     MOVES = 4
+    # So many are looked at to see whether some lie together, and so often they are then sorted apart.
+    SAMPLES = 6
+    ROUNDS = 6
 
 
 cdef inline uint64_t difference_of(Timer *timers, size_t count) noexcept nogil:
@@ -147,11 +150,51 @@ cdef inline bint insert_each(Timer *timers, size_t count) noexcept nogil:
     return True
 
 
-cdef inline Timer *sort(Timer *timers, size_t count, uint64_t difference, Timer *spare) noexcept nogil:
-    """A stable sort; answers which of the two arrays has the result.
+cdef inline size_t common_of(Timer *timers, size_t count, uint32_t shift) noexcept nogil:
+    """One of a few timers, here and there, of which another has the same bits above; or `count` if none has."""
+    cdef size_t step = count // SAMPLES
+    cdef size_t one, other
+    for one in range(1, SAMPLES):
+        for other in range(one):
+            if not (timers[one * step].deadline ^ timers[other * step].deadline) >> shift:
+                return one * step
+    return count
 
-    `difference`: of the deadlines, all their differing bits, or 0 if they stand in order. `spare`: room for as many.
-    """
+
+cdef inline Timer *sort_apart(
+    Timer *timers, size_t count, uint64_t most, uint32_t shift, Timer *spare, int rounds
+) noexcept nogil:
+    """Sort those with certain bits above, those before and those after, each by what differs among them."""
+    cdef size_t sizes[3]
+    cdef size_t places[3]
+    cdef size_t index, part
+    cdef size_t begin = 0
+    cdef uint64_t bits
+    cdef Timer *sorted
+    memset(sizes, 0, sizeof(sizes))
+    for index in range(count):
+        bits = timers[index].deadline >> shift
+        sizes[1 + (bits > most) - (bits < most)] += 1
+    places[0], places[1], places[2] = 0, sizes[0], sizes[0] + sizes[1]
+    for index in range(count):
+        bits = timers[index].deadline >> shift
+        part = 1 + (bits > most) - (bits < most)
+        spare[places[part]] = timers[index]
+        places[part] += 1
+    for part in range(3):
+        sorted = sort_some(
+            spare + begin, sizes[part], difference_of(spare + begin, sizes[part]), timers + begin, rounds
+        )
+        if sorted is not spare + begin:
+            memcpy(spare + begin, sorted, sizes[part] * sizeof(Timer))
+        begin += sizes[part]
+    return spare
+
+
+cdef inline Timer *sort_some(
+    Timer *timers, size_t count, uint64_t difference, Timer *spare, int rounds
+) noexcept nogil:
+    """As `sort`; so many times those that lie together may be sorted apart from others."""
     cdef uint32_t shift, bits, enough, width
     cdef int16_t places[LANES]
     cdef size_t index
@@ -168,6 +211,13 @@ cdef inline Timer *sort(Timer *timers, size_t count, uint64_t difference, Timer 
     # So many bits tell most timers apart, where they lie evenly: those of floats differ in forty.
     enough = high_bit(count) + 1
     if bits > 2 * enough:
+        index = common_of(timers, count, shift + bits - enough)
+        if index < count and rounds:
+            # They do not: a few are far from the others, or there are several crowds.
+            return sort_apart(
+                timers, count, timers[index].deadline >> (shift + bits - enough), shift + bits - enough, spare,
+                rounds - 1,
+            )
         # And a few more nearly all, where they cost no further digit.
         width = digit_width(count)
         enough = min(enough + 4, (enough + width - 1) // width * width)
@@ -178,3 +228,11 @@ cdef inline Timer *sort(Timer *timers, size_t count, uint64_t difference, Timer 
             spare = timers
         timers = result
     return by_digits(timers, count, shift, bits, spare)
+
+
+cdef inline Timer *sort(Timer *timers, size_t count, uint64_t difference, Timer *spare) noexcept nogil:
+    """A stable sort; answers which of the two arrays has the result.
+
+    `difference`: of the deadlines, all their differing bits, or 0 if they stand in order. `spare`: room for as many.
+    """
+    return sort_some(timers, count, difference, spare, ROUNDS)

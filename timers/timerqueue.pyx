@@ -10,7 +10,7 @@ from timers.insertion cimport FLOOD, insert_in_crowd, insert_slowly
 from timers.invariants cimport check, soonest_of
 from timers.overflow cimport LIMIT, check_heap, copy_heap, free_heap, heap_size, pop, push, reserve, sort_heap
 from timers.reach cimport crown, divide, free_slots, is_aligned, reunite, slide, uncrown
-from timers.removal cimport MOST_FEW, too_few, withdraw
+from timers.removal cimport MOST_FEW, Place, seek, too_few, withdraw
 from timers.sharing cimport free, memory, own_wheel, share
 from timers.tokens cimport timers_keep
 from timers.wheel cimport (
@@ -256,7 +256,24 @@ cdef int put_slowly(Queue *queue, uint64_t deadline, size_t word) noexcept nogil
         if queue.ready is not NULL and queue.ready.timers[0].deadline != queue.next:
             queue.ready = NULL
         note_ready(queue)
+        open_flood(queue, deadline)
     return answer
+
+
+cdef void open_flood(Queue *queue, uint64_t deadline) noexcept nogil:
+    """A bucket that was left to grow, as a part of it may be forwarded, is looked through each time that it has
+    doubled, and cascades, if memory allows."""
+    cdef Place place
+    cdef Slot slot = queue.root if reaches(queue.root, deadline) else 0
+    cdef size_t count = 0
+    cdef bint mixed = False
+    while is_wheel(slot):
+        mixed = as_wheel(slot).mixed
+        slot = as_wheel(slot).slots[<size_t>digit_for(as_wheel(slot), deadline)]
+    if mixed and is_bucket(slot):
+        count = bucket_count(as_bucket(slot))
+    if count >= FLOOD and high_bit(count) != high_bit(count - CHUNK):
+        seek(&queue.root, deadline, True, &place)
 
 
 cdef size_t take_back(Queue *queue, uint64_t deadline) noexcept nogil:
