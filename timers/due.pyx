@@ -45,7 +45,7 @@ cdef list take(TimerSet self, uint64_t now, uint8_t kind, size_t most):
         if not is_due(self, deadline, most):
             return []
         keyed = is_keyed(self)
-        ready = 0 if keyed and self.boxes.keys.shared else count_ready(&self.queue, deadline, most)
+        ready = count_ready(&self.queue, deadline, most)
         count = ready
         if not ready:
             if ripen_queue(&self.queue, deadline, most, &due) < 0:
@@ -56,7 +56,7 @@ cdef list take(TimerSet self, uint64_t now, uint8_t kind, size_t most):
         next = self.queue.next
         taken = PyList_New(count)
         # Where neither memory nor another thread comes in between, it is filled before anybody looks.
-        hidden = FREE_THREADED or not ready
+        hidden = FREE_THREADED or not ready or (keyed and self.boxes.keys.shared)
         if hidden:
             PyObject_GC_UnTrack(<PyObject *>taken)
         if self.version != version or self.queue.moves != moves:
@@ -64,7 +64,7 @@ cdef list take(TimerSet self, uint64_t now, uint8_t kind, size_t most):
             continue
         words = <size_t *>(<PyListObject *>taken).ob_item
         if keyed:
-            own_keys(self, count)
+            own_keys(self, count, ready > 0)
         if ready:
             take_ready(&self.queue, ready, words)
         elif take_due(&self.queue, &due, words, NULL) < 0:
@@ -116,7 +116,7 @@ cdef list take_items(TimerSet self, uint64_t now, uint8_t kind, size_t most):
             continue
         if keyed:
             try:
-                own_keys(self, due.count)
+                own_keys(self, due.count, False)
             except MemoryError:
                 PyMem_Free(words)
                 raise
@@ -146,21 +146,23 @@ cdef list pairs_of(bytes deadlines, tuple tokens, uint8_t kind, bint keyed):
 
 # ---- keys
 
-cdef int own_keys(TimerSet self, size_t count) except -1:
+cdef int own_keys(TimerSet self, size_t count, bint ready) except -1:
     """Before the first `count` timers, which are ripe, are taken: what of the table they change becomes its own."""
     cdef Keys *keys = &self.boxes.keys
-    cdef Timer *timers
+    cdef Timer *timers = self.queue.ready.timers if ready else NULL
     cdef size_t index
-    cdef int failed
+    cdef int failed = 0
     if not keys.shared:
         return 0
-    timers = <Timer *>PyMem_Malloc(count * sizeof(Timer))
-    failed = -1 if timers is NULL else read_queue(&self.queue, count, timers)
+    if not ready:
+        timers = <Timer *>PyMem_Malloc(count * sizeof(Timer))
+        failed = -1 if timers is NULL else read_queue(&self.queue, count, timers)
     for index in range(count):
         if failed < 0:
             break
         failed = own_run(keys, place_of(keys, fold(hash_of(self, timers[index].word)), timers[index].word))
-    PyMem_Free(timers)
+    if not ready:
+        PyMem_Free(timers)
     if failed < 0:
         raise MemoryError
     return 0

@@ -249,7 +249,7 @@ FAULTS = [
         "nested",
         "an unfilled list that is kept while a call begins again",
         "timers/due.pyx",
-        "        hidden = FREE_THREADED or not ready\n"
+        "        hidden = FREE_THREADED or not ready or (keyed and self.boxes.keys.shared)\n"
         "        if hidden:\n            PyObject_GC_UnTrack(<PyObject *>taken)\n"
         "        if self.version != version or self.queue.moves != moves:\n            taken = None\n",
         "        hidden = False\n        if self.version != version or self.queue.moves != moves:\n",
