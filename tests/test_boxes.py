@@ -151,7 +151,7 @@ def test_what_was_given_out_beside_a_copy_goes_with_it(keyed: bool, limit: int |
 
 
 def test_what_goes_with_a_copy_may_call_back() -> None:
-    class Calling:
+    class Calling(Thing):
         def __del__(self) -> None:
             n.notify_at(7.0, closure(Thing()))
             n._check()
@@ -159,7 +159,7 @@ def test_what_goes_with_a_copy_may_call_back() -> None:
 
     twins: list[Any] = []
     n: MultiNotifier[Any, float] = MultiNotifier(
-        (9.0 if index % 32 == 0 else 1.0, closure(Calling())) for index in range(1280)  # type: ignore[arg-type]
+        (9.0 if index % 32 == 0 else 1.0, closure(Calling())) for index in range(1280)
     )
     twin = copy.deepcopy(n)
     assert len(n.due(5.0)) == 1240

@@ -1,4 +1,4 @@
-"""What is due as a whole is sorted on its way out: whatever lies far from what, in order, and equal ones as inserted."""
+"""What is due as a whole is sorted on its way out: whatever is far from what, in order, and equal ones as inserted."""
 
 from __future__ import annotations
 

@@ -28,8 +28,8 @@ class Guarding:
         self.name = ["guarded"]
 
     def __getstate__(self) -> Any:
-        *state, attributes = super().__getstate__()  # type: ignore[misc]
-        return (*state, {name: value for name, value in attributes.items() if name != "lock"})
+        state: Any = super().__getstate__()
+        return (*state[:-1], {name: value for name, value in state[-1].items() if name != "lock"})
 
     def __setstate__(self, state: Any) -> None:
         super().__setstate__(state)  # type: ignore[misc]
@@ -86,7 +86,7 @@ def test_a_lock_left_out_of_the_state(name: str) -> None:
 def test_a_class_that_reduces_itself(name: str) -> None:
     assert list(COPIERS[name](Reduced([(5.0, "a")]))) == [(1.0, "reduced")]
     assert COPIERS[name](ONLY) is ONLY
-    copyreg.pickle(Registered, remade)  # type: ignore[arg-type]
+    copyreg.pickle(Registered, remade)
     try:
         assert list(COPIERS[name](Registered([(5.0, "a")]))) == [(2.0, "registered")]
     finally:
@@ -132,7 +132,7 @@ class Refusing:
 @pytest.mark.parametrize("mixin", [Delegating, Answering, Refusing])
 def test_no_object_is_asked_what_its_class_has_not(name: str, mixin: Any) -> None:
     for base, timers in ((MultiNotifier, [(1.0, "a")]), (Deadlines, {"a": 1.0})):
-        kind = type("Asked", (mixin, base), {"__slots__": ()} if mixin is Answering else {})
+        kind: Any = type("Asked", (mixin, base), {"__slots__": ()} if mixin is Answering else {})
         globals()["Asked"] = kind
         kind.__module__ = __name__
         made = kind()
@@ -144,7 +144,8 @@ def test_no_object_is_asked_what_its_class_has_not(name: str, mixin: Any) -> Non
 @pytest.mark.parametrize("name", COPIERS)
 def test_an_attribute_whose_name_is_no_string(name: str) -> None:
     made = Registered([(1.0, "a")])
-    vars(made)[1] = "one"
+    attributes: Any = vars(made)
+    attributes[1] = "one"
     assert vars(COPIERS[name](made)) == {1: "one"}
 
 
@@ -194,14 +195,15 @@ target: Any = None
 
 def test_keys_that_act_while_a_state_is_restored() -> None:
     global target
-    made, old = SlottedDeadlines({Hashing(): 1.0}), SlottedDeadlines({"old": 2.0})
+    made: Any = SlottedDeadlines({Hashing(): 1.0})
+    old: Any = SlottedDeadlines({"old": 2.0})
     made.first, old.first = "new", "old"
-    state = made.__getstate__()  # type: ignore[attr-defined]
+    state = made.__getstate__()
     target = old
     try:
         with pytest.raises(RuntimeError, match="the keys are changed while a state is restored"):
-            old.__setstate__(state)  # type: ignore[attr-defined]
+            old.__setstate__(state)
     finally:
         target = None
     assert dict(old) == {"old": 2.0, "other": 5.0} and old.first == "old"
-    old._check()  # type: ignore[attr-defined]
+    old._check()

@@ -10,8 +10,8 @@ nothing.
 
 Invariants (`check_boxes` verifies each by name):
   private    a block with a loose token is the notifier's own: made by it, and since then not shared. Only such a
-             block is written to, or one that nobody else has any more, which becomes its own. What is taken from another
-             stays there too, for as long as there are others
+             block is written to, or one that nobody else has any more, which becomes its own. What is taken from
+             another stays there too, for as long as there are others
   bare       a free box of an own block holds None
   ready      counts the free boxes of own blocks; every block with a free box is on the stack of its kind, once
 

@@ -170,6 +170,7 @@ cdef class Face(TimerSet):
 
         Immutable are, by exact type, numbers, strings, bytes, None, dates, times, timezones, UUIDs, functions, types,
         members of an Enum, and tuples, named tuples and frozensets of these, unless their class says how to copy it.
+        A subclass that says how it is pickled (`__getstate__`, `__reduce__` ...) is copied so, in O(n).
         """
         if has_recipe(self):
             return copy_by_recipe(self, memo)
