@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import copy
 import copyreg
+import dataclasses
 import pickle
+import sys
 import threading
 from typing import Any, Callable
 
@@ -102,6 +104,75 @@ def test_a_copy_by_its_state_knows_the_memo() -> None:
     assert twin.due(1.0) == [twin] and twin.name[1] is twin is not made
 
 
+class Fields:
+    """As a dataclass that is frozen and has slots: its state has its fields, and no timers."""
+
+    __slots__ = ()
+    name: Any
+
+    def __getstate__(self) -> Any:
+        return [self.name]
+
+    def __setstate__(self, state: Any) -> None:
+        object.__setattr__(self, "name", state[0])
+
+
+class Silent:
+    def __getstate__(self) -> Any:
+        return None
+
+
+@pytest.mark.parametrize("deep", [False, True])
+@pytest.mark.parametrize("mixin", [Fields, Silent])
+@pytest.mark.parametrize("token", ["a", Key()], ids=["plain", "loose"])
+def test_no_copy_loses_timers_that_a_state_has_not(deep: bool, mixin: Any, token: Any) -> None:
+    for base, timers in ((MultiNotifier, [(1.0, token)]), (Deadlines, {token: 1.0})):
+        kind: Any = type("Described", (mixin, base), {})
+        made = kind(timers)
+        made.name = ["name"]
+        twin = copy.deepcopy(made) if deep else copy.copy(made)
+        assert type(twin) is kind and len(twin) == 1 and twin.next_at() == 1.0
+        assert twin.name == ["name"] and (twin.name is made.name) is not deep
+        twin._check()
+
+
+@pytest.mark.skipif(sys.version_info < (3, 10), reason="dataclasses have no slots there")
+@pytest.mark.parametrize("base", [MultiNotifier, Deadlines])
+def test_a_dataclass_whose_pickles_would_lose_the_timers(base: Any) -> None:
+    kind: Any = type("Frozen", (base,), {"__annotations__": {"name": str}, "name": "x"})
+    kind = dataclasses.dataclass(frozen=True, eq=False, slots=True)(kind)
+    globals()["Frozen"] = kind
+    kind.__module__ = __name__
+    made = kind("hello")
+    assert pickle.loads(pickle.dumps(made)).name == "hello"
+    base.__init__(made, {"a": 1.0} if base is Deadlines else [(1.0, "a")])
+    for copied in (copy.copy(made), copy.deepcopy(made)):
+        assert list(copied) == list(made) and len(copied) == 1 and copied.name == "hello"
+    with pytest.raises(TypeError, match=r"^Frozen.__getstate__\(\), which dataclasses has made, leaves the timers out"):
+        pickle.dumps(made)
+
+
+class Meta(type):
+    """Has an answer to any name, and one of its own to some."""
+
+    __dictoffset__ = 0
+
+    def __getattr__(cls, name: str) -> Any:
+        return 5
+
+
+class Metered(MultiNotifier[Any, float], metaclass=Meta):
+    pass
+
+
+@pytest.mark.parametrize("name", COPIERS)
+def test_no_metaclass_is_asked(name: str) -> None:
+    made: Any = Metered([(1.0, "a")])
+    made.name = "name"
+    twin = COPIERS[name](made)
+    assert list(twin) == [(1.0, "a")] and twin.name == "name"
+
+
 class Delegating:
     """Has an answer to any name that it has not, as a proxy has."""
 
@@ -151,10 +222,30 @@ def test_an_attribute_whose_name_is_no_string(name: str) -> None:
 
 class Slotted(MultiNotifier[Any, float]):
     __slots__ = ("__dict__", "first", "second")
+    second: Any
 
 
 class SlottedDeadlines(Deadlines[Any, float]):
     __slots__ = ("__dict__", "first", "second")
+
+
+class Name(str):
+    """Acts where it is compared."""
+
+    __hash__ = str.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        raise KeyError("compared")
+
+
+@pytest.mark.parametrize("kind", [Slotted, SlottedDeadlines])
+def test_names_that_act_are_refused_at_once(kind: Any) -> None:
+    made = kind()
+    made.first, made.third = "old", "old"
+    state = (*made.__getstate__()[:4], {"first": "new", "other": 1, Name("third"): 2})
+    with pytest.raises(TypeError, match="the names of attributes must be strings"):
+        made.__setstate__(state)
+    assert made.first == made.third == "old" and not hasattr(made, "other")
 
 
 @pytest.mark.parametrize("kind", [Slotted, SlottedDeadlines])
@@ -179,6 +270,26 @@ def test_a_state_that_is_refused_leaves_the_attributes(kind: Any, filled: bool) 
     other._check()
     other.__setstate__(state)
     assert other.first == other.second == other.third == "new" and len(other) == 1
+
+
+def test_a_slot_that_was_not_set_stays_so() -> None:
+    class Defaulting(Slotted):
+        def __getattr__(self, name: str) -> Any:
+            return "default"
+
+    made: Any = Defaulting([(1.0, "a")])
+    made.third = 3
+    assert made.__getstate__()[-1] == {"third": 3}
+    state = (*made.__getstate__()[:4], {"first": "new", "second": "new"})
+    second = Slotted.second
+    Slotted.second = property(lambda timers: 1)
+    try:
+        with pytest.raises(AttributeError):
+            made.__setstate__(state)
+    finally:
+        Slotted.second = second
+    with pytest.raises(AttributeError):
+        object.__getattribute__(made, "first")
 
 
 class Hashing:

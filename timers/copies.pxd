@@ -14,7 +14,9 @@ cdef TimerSet anew(TimerSet self, function, arguments)
 cdef dict attributes_of(self)
 # The end of `__setstate__`: the timers, and what a state says of attributes; all of it or nothing.
 cdef int take_state(TimerSet self, TimerSet fresh, tuple state) except -1
-# Whether it is of a subclass that says itself how it is pickled; then, what `copy` makes of any such class, deep if
-# there is a memo.
-cdef bint has_recipe(self) except -1
-cdef object copy_by_recipe(self, memo)
+# What a subclass answers that says itself how it is pickled, timers and all; else None.
+cdef object own_recipe(self)
+# What `copy` makes of that; deep, if there is a memo.
+cdef object copy_by(self, reduced, memo)
+# TypeError for a state without the timers that there are, if nobody has written what answers it.
+cdef int must_have_timers(TimerSet self, state) except -1

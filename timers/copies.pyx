@@ -1,6 +1,7 @@
 """Copies: see copies.pxd."""
 
 cimport cython
+from cpython.object cimport PyObject
 from libc.stdint cimport uint32_t, uint64_t
 
 from timers.bits cimport low_bit
@@ -15,7 +16,9 @@ from types import MethodDescriptorType
 cdef extern from "Python.h":
     ctypedef struct PyTypeObject:
         unsigned long tp_flags
+        Py_ssize_t tp_dictoffset
     unsigned long Py_TPFLAGS_HEAPTYPE
+    PyObject *_PyType_Lookup(PyTypeObject *kind, object name) noexcept
     PyTypeObject *Py_TYPE(object thing) noexcept
     bint PyObject_TypeCheck(object thing, PyTypeObject *kind) noexcept
 
@@ -29,10 +32,15 @@ cdef object reconstruct = copy._reconstruct
 cdef object NOTHING = object()
 
 
+cdef inline object of_class(self, str name):
+    """What the class has by a name, or None. A `__getattr__`, of the object or a metaclass, may answer anything."""
+    cdef PyObject *found = _PyType_Lookup(Py_TYPE(self), name)
+    return <object>found if found is not NULL else None
+
+
 cdef tuple recipe(self):
     kind = type(self)
-    # Asked of the class, as CPython does: an object's `__getattr__` may have an answer to anything.
-    if hasattr(kind, "__getnewargs_ex__"):
+    if of_class(self, "__getnewargs_ex__") is not None:
         wanted = self.__getnewargs_ex__()
         if type(wanted) is not tuple or len(<tuple>wanted) != 2:
             raise TypeError(f"__getnewargs_ex__() must answer a tuple and a dict, not {wanted!r}")
@@ -41,7 +49,7 @@ cdef tuple recipe(self):
             raise TypeError(f"__getnewargs_ex__() must answer a tuple and a dict, not {wanted!r}")
         if names:
             return new_object_with_names, (kind, arguments, names)
-    elif hasattr(kind, "__getnewargs__"):
+    elif of_class(self, "__getnewargs__") is not None:
         arguments = self.__getnewargs__()
         if not isinstance(arguments, tuple):
             raise TypeError(f"__getnewargs__() must answer a tuple, not {arguments!r}")
@@ -50,16 +58,17 @@ cdef tuple recipe(self):
     return new_object, (kind, *arguments)
 
 
-cdef inline bint has_dict(self) except -1:
-    return type(self).__dictoffset__ != 0
+cdef inline bint has_dict(self) noexcept:
+    return Py_TYPE(self).tp_dictoffset != 0
 
 
 cdef dict attributes_of(self):
     attributes = dict(self.__dict__) if has_dict(self) else {}
     attributes.pop("__orig_class__", None)
     for name in slot_names(type(self)):
-        if hasattr(self, name):
-            attributes[name] = getattr(self, name)
+        value = slot_value(self, name)
+        if value is not NOTHING:
+            attributes[name] = value
     return attributes
 
 
@@ -70,6 +79,9 @@ cdef int set_attributes(self, attributes) except -1:
         raise TypeError("the attributes of a state must be a dict")
     slots = slot_names(type(self))
     for name, value in (<dict>attributes).items():
+        # Others may run code where they are compared.
+        if type(name) is not str and type(name) is not int:
+            raise TypeError("the names of attributes must be strings")
         if name not in slots:
             others[name] = value
     if others and not has_dict(self):
@@ -77,18 +89,25 @@ cdef int set_attributes(self, attributes) except -1:
     try:
         for name, value in (<dict>attributes).items():
             if name in slots:
-                before.append((name, getattr(self, name, NOTHING)))
+                before.append((name, slot_value(self, name)))
                 object.__setattr__(self, name, value)
         if others:
             self.__dict__.update(others)
     except BaseException:
         for name, value in before:
-            reset_attribute(self, name, value)
+            reset_slot(self, name, value)
         raise
     return 0
 
 
-cdef int reset_attribute(self, name, value) except -1:
+cdef object slot_value(self, name):
+    try:
+        return object.__getattribute__(self, name)
+    except AttributeError:
+        return NOTHING
+
+
+cdef int reset_slot(self, name, value) except -1:
     try:
         if value is NOTHING:
             object.__delattr__(self, name)
@@ -101,30 +120,48 @@ cdef int reset_attribute(self, name, value) except -1:
 
 
 cdef int take_state(TimerSet self, TimerSet fresh, tuple state) except -1:
-    exchange(self, fresh)
     if len(state) == 5:
-        try:
-            set_attributes(self, state[4])
-        except BaseException:
-            exchange(self, fresh)
-            raise
+        set_attributes(self, state[4])
+    exchange(self, fresh)
     return 0
 
 
-cdef bint has_recipe(self) except -1:
-    kind = type(self)
+cdef inline bint is_ours(self, str name) except -1:
+    method = of_class(self, name)
+    return type(method) is MethodDescriptorType and issubclass(method.__objclass__, TimerSet)
+
+
+cdef object own_recipe(self):
     if not Py_TYPE(self).tp_flags & Py_TPFLAGS_HEAPTYPE:
-        return False
-    for name in ("__reduce_ex__", "__reduce__", "__getstate__", "__setstate__"):
-        method = getattr(kind, name)
-        if type(method) is not MethodDescriptorType or not issubclass(method.__objclass__, TimerSet):
-            return True
-    return kind in copyreg.dispatch_table
-
-
-cdef object copy_by_recipe(self, memo):
+        return None
     reduce = copyreg.dispatch_table.get(type(self))
-    reduced = self.__reduce_ex__(4) if reduce is None else reduce(self)
+    if reduce is not None:
+        return reduce(self)
+    if not is_ours(self, "__reduce_ex__") or not is_ours(self, "__reduce__"):
+        return self.__reduce_ex__(4)
+    if is_ours(self, "__getstate__") and is_ours(self, "__setstate__"):
+        return None
+    state = self.__getstate__()
+    return recipe(self) + (state,) if has_timers(state) else None
+
+
+cdef inline bint has_timers(state) except -1:
+    """Whether a state is as ours. That of a dataclass with slots, for one, has its fields alone."""
+    return type(state) is tuple and len(<tuple>state) in (4, 5) and type(state[0]) is int
+
+
+cdef int must_have_timers(TimerSet self, state) except -1:
+    if self.queue.count and not has_timers(state):
+        maker = getattr(of_class(self, "__getstate__"), "__module__", None)
+        if type(maker) is str and maker in ("dataclasses", "attr._make"):
+            raise TypeError(
+                f"{type(self).__name__}.__getstate__(), which {maker} has made, leaves the timers out: write one that "
+                "answers what that of its base does, and such a __setstate__"
+            )
+    return 0
+
+
+cdef object copy_by(self, reduced, memo):
     return self if isinstance(reduced, str) else reconstruct(self, memo, *reduced)
 
 

@@ -7,7 +7,7 @@ from cpython.object cimport PyObject_Hash
 from libc.stdint cimport uint8_t, uint64_t
 
 from timers.boxes cimport must_be_whole
-from timers.copies cimport anew, copy_by_recipe, has_recipe, recipe, take_state
+from timers.copies cimport anew, copy_by, own_recipe, recipe, take_state
 from timers.due cimport ANY_KIND, take_items
 from timers.face cimport Face, each_of, pair_of, publish
 from timers.keeping cimport IN_TREE, Keeping, keeping_of
@@ -422,18 +422,21 @@ cdef int remove_at(TimerSet self, size_t place) except -1:
 cdef object deepcopy_keys(TimerSet self, memo):
     cdef uint64_t version
     must_be_made(self)
-    if has_recipe(self):
-        return copy_by_recipe(self, memo)
-    twin = None if has_loose(self) else Face.__deepcopy__(self, memo)
-    if twin is not None:
-        return twin
+    if not has_loose(self):
+        twin = Face.__deepcopy__(self, memo)
+        if twin is not None:
+            return twin
+    else:
+        reduced = own_recipe(self)
+        if reduced is not None:
+            return copy_by(self, reduced, memo)
     # The copy of a key may have another hash.
     function, arguments = recipe(self)
     memo[id(self)] = twin = anew(self, function, (arguments[0], *deepcopy(arguments[1:], memo)))
     version = (<TimerSet>twin).version
-    state = deepcopy((<object>self).__getstate__(), memo)
+    state = deepcopy(Face.__getstate__(self), memo)
     must_be_unchanged(twin, version)
-    (<object>twin).__setstate__(state)
+    Deadlines.__setstate__(twin, state)
     return twin
 
 

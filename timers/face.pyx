@@ -6,7 +6,7 @@ from cpython.object cimport PyObject, Py_TYPE
 from libc.stdint cimport uint8_t, uint64_t
 
 from timers.boxes cimport boxes_memory
-from timers.copies cimport attributes_of, copy_by_recipe, copy_of, deepcopy_of, has_recipe, recipe
+from timers.copies cimport attributes_of, copy_by, copy_of, deepcopy_of, must_have_timers, own_recipe, recipe
 from timers.due cimport take, take_items
 from timers.state cimport freeze
 from timers.timerqueue cimport queue_memory
@@ -160,8 +160,9 @@ cdef class Face(TimerSet):
 
     @cython.critical_section
     def __copy__(self):
-        if has_recipe(self):
-            return copy_by_recipe(self, None)
+        reduced = own_recipe(self)
+        if reduced is not None:
+            return copy_by(self, reduced, None)
         return copy_of(self, empty_like(self))
 
     @cython.critical_section
@@ -172,8 +173,9 @@ cdef class Face(TimerSet):
         members of an Enum, and tuples, named tuples and frozensets of these, unless their class says how to copy it.
         A subclass that says how it is pickled (`__getstate__`, `__reduce__` ...) is copied so, in O(n).
         """
-        if has_recipe(self):
-            return copy_by_recipe(self, memo)
+        reduced = own_recipe(self)
+        if reduced is not None:
+            return copy_by(self, reduced, memo)
         cdef TimerSet twin = empty_like(self)
         if twin is not None and not has_loose(self):
             copy_into(self, twin)
@@ -201,7 +203,9 @@ cdef class Face(TimerSet):
         return new_object, (type(self),), state
 
     def __reduce__(self):
-        return recipe(self) + (self.__getstate__(),)
+        state = self.__getstate__()
+        must_have_timers(self, state)
+        return recipe(self) + (state,)
 
     @cython.critical_section
     def _check(self):

@@ -79,11 +79,13 @@ cdef uint64_t SEED
 
 
 cdef inline uint32_t fold(uint64_t hash) noexcept nogil:
-    """What a table knows of a hash. Fibonacci hashing, as the hashes of ints are the ints."""
+    """What a table knows of a hash. Mixed twice, as with one multiplication alone there are seeds with which evenly
+    spaced ints meet."""
     hash ^= SEED
-    # Or what differs in the upper half alone would be told apart by few bits.
     hash ^= hash >> 32
-    return <uint32_t>(hash * <uint64_t>0x9E3779B97F4A7C15 >> 32)
+    hash *= <uint64_t>0x9E3779B97F4A7C15
+    hash ^= hash >> 29
+    return <uint32_t>(hash * <uint64_t>0xD6E8FEB86659FD93 >> 32)
 
 
 cdef inline size_t home_of(Keys *keys, uint32_t hash) noexcept nogil:

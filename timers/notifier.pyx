@@ -247,9 +247,10 @@ cdef bytes read_times(list ats, bint own, Kind *kind):
                     raise mix_error(f"ats[{index}]", other, others, kind[0])
             (<uint64_t *>PyBytes_AS_STRING(block))[index] = deadline
     except (TypeError, ValueError, OverflowError) as error:
-        if str(error).startswith("ats must "):
-            # Names are not made for those that are right.
-            raise type(error)(str(error).replace("ats", f"ats[{index}]", 1)) from None
+        # Names are not made for those that are right. What others raise is theirs.
+        message = error.args[0] if type(error) in (TypeError, ValueError, OverflowError) and error.args else None
+        if type(message) is str and (<str>message).startswith("ats must "):
+            raise type(error)((<str>message).replace("ats", f"ats[{index}]", 1)) from None
         raise
     return block
 

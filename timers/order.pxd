@@ -24,7 +24,9 @@ cdef enum:
     MOVES = 4
     # So many are looked at to see whether some lie together, and so often they are then sorted apart.
     SAMPLES = 6
-    ROUNDS = 6
+    ROUNDS = 4
+    # By fewer bits than these, what lies evenly would often seem to lie together.
+    SURE = 11
 
 
 cdef inline uint64_t difference_of(Timer *timers, size_t count) noexcept nogil:
@@ -211,13 +213,12 @@ cdef inline Timer *sort_some(
     # So many bits tell most timers apart, where they lie evenly: those of floats differ in forty.
     enough = high_bit(count) + 1
     if bits > 2 * enough:
-        index = common_of(timers, count, shift + bits - enough)
+        width = min(max(enough, <uint32_t>SURE), bits - 1)
+        index = common_of(timers, count, shift + bits - width)
         if index < count and rounds:
             # They do not: a few are far from the others, or there are several crowds.
-            return sort_apart(
-                timers, count, timers[index].deadline >> (shift + bits - enough), shift + bits - enough, spare,
-                rounds - 1,
-            )
+            shift += bits - width
+            return sort_apart(timers, count, timers[index].deadline >> shift, shift, spare, rounds - 1)
         # And a few more nearly all, where they cost no further digit.
         width = digit_width(count)
         enough = min(enough + 4, (enough + width - 1) // width * width)
