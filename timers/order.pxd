@@ -156,7 +156,7 @@ cdef inline size_t common_of(Timer *timers, size_t count, uint32_t shift) noexce
     """One of a few timers, here and there, of which another has the same bits above; or `count` if none has."""
     cdef size_t step = count // SAMPLES
     cdef size_t one, other
-    for one in range(1, SAMPLES):
+    for one in range(1, <size_t>SAMPLES):
         for other in range(one):
             if not (timers[one * step].deadline ^ timers[other * step].deadline) >> shift:
                 return one * step
