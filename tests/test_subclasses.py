@@ -250,7 +250,7 @@ def test_names_that_act_are_refused_at_once(kind: Any) -> None:
 
 @pytest.mark.parametrize("kind", [Slotted, SlottedDeadlines])
 @pytest.mark.parametrize("filled", [False, True])
-def test_a_state_that_is_refused_leaves_the_attributes(kind: Any, filled: bool) -> None:
+def test_a_state_that_is_refused_leaves_the_attributes(kind: Any, filled: bool, monkeypatch: Any) -> None:
     made, other = kind(), kind()
     made.update({"new": 1.0}) if kind is SlottedDeadlines else made.notify_at(1.0, "new")
     made.first, made.second, made.third = "new", "new", "new"
@@ -258,13 +258,10 @@ def test_a_state_that_is_refused_leaves_the_attributes(kind: Any, filled: bool) 
     other.__setstate__(kind().__getstate__())
     if filled:
         other.first, other.third = "old", "old"
-    second = kind.second
-    kind.second = property(lambda timers: 1)
-    try:
+    with monkeypatch.context() as patched:
+        patched.setattr(kind, "second", property(lambda timers: 1))
         with pytest.raises(AttributeError):
             other.__setstate__(state)
-    finally:
-        kind.second = second
     assert not other and getattr(other, "first", None) == getattr(other, "third", None) == ("old" if filled else None)
     assert not hasattr(other, "second") and hasattr(other, "first") is filled
     other._check()
@@ -272,7 +269,23 @@ def test_a_state_that_is_refused_leaves_the_attributes(kind: Any, filled: bool) 
     assert other.first == other.second == other.third == "new" and len(other) == 1
 
 
-def test_a_slot_that_was_not_set_stays_so() -> None:
+@pytest.mark.parametrize("kind", [Slotted, SlottedDeadlines])
+def test_what_was_there_goes_once_the_new_is_in_place(kind: Any) -> None:
+    """So what its finalisers set is not replaced."""
+
+    class Leaving:
+        def __del__(self) -> None:
+            made.update(late=5.0) if kind is SlottedDeadlines else made.notify_at(5.0, "late")
+
+    made = kind()
+    made.first, made.third = Leaving(), Leaving()
+    made.__setstate__((*kind().__getstate__()[:4], {"first": "new", "third": "new"}))
+    assert made.first == made.third == "new"
+    assert made.due(5.0) == ["late"] * (1 if kind is SlottedDeadlines else 2)
+    made._check()
+
+
+def test_a_slot_that_was_not_set_stays_so(monkeypatch: Any) -> None:
     class Defaulting(Slotted):
         def __getattr__(self, name: str) -> Any:
             return "default"
@@ -281,13 +294,9 @@ def test_a_slot_that_was_not_set_stays_so() -> None:
     made.third = 3
     assert made.__getstate__()[-1] == {"third": 3}
     state = (*made.__getstate__()[:4], {"first": "new", "second": "new"})
-    second = Slotted.second
-    Slotted.second = property(lambda timers: 1)
-    try:
-        with pytest.raises(AttributeError):
-            made.__setstate__(state)
-    finally:
-        Slotted.second = second
+    monkeypatch.setattr(Slotted, "second", property(lambda timers: 1))
+    with pytest.raises(AttributeError):
+        made.__setstate__(state)
     with pytest.raises(AttributeError):
         object.__getattribute__(made, "first")
 

@@ -72,9 +72,14 @@ cdef dict attributes_of(self):
     return attributes
 
 
-cdef int set_attributes(self, attributes) except -1:
+cdef tuple set_attributes(TimerSet self, attributes, uint64_t version):
+    """All of them or none; none if the timers then are others than at a version, which foreign code may see to.
+
+    Answers what was there before: the caller lets it go, which may be foreign code, once the timers are in place.
+    """
     cdef dict others = {}
-    cdef list before = []
+    cdef dict before = {}
+    cdef dict held = {}
     if type(attributes) is not dict:
         raise TypeError("the attributes of a state must be a dict")
     slots = slot_names(type(self))
@@ -84,20 +89,28 @@ cdef int set_attributes(self, attributes) except -1:
             raise TypeError("the names of attributes must be strings")
         if name not in slots:
             others[name] = value
-    if others and not has_dict(self):
-        raise ValueError(f"the state has an attribute {next(iter(others))!r} that the class has not")
+    if others:
+        if not has_dict(self):
+            raise ValueError(f"the state has an attribute {next(iter(others))!r} that the class has not")
+        held = dict((<object>self).__dict__)
     try:
         for name, value in (<dict>attributes).items():
             if name in slots:
-                before.append((name, slot_value(self, name)))
+                before[name] = slot_value(self, name)
                 object.__setattr__(self, name, value)
         if others:
-            self.__dict__.update(others)
+            (<object>self).__dict__.update(others)
+        must_be_unchanged(self, version)
     except BaseException:
-        for name, value in before:
+        for name, value in before.items():
             reset_slot(self, name, value)
+        for name in others:
+            if name in held:
+                (<object>self).__dict__[name] = held[name]
+            else:
+                (<object>self).__dict__.pop(name, None)
         raise
-    return 0
+    return before, held
 
 
 cdef object slot_value(self, name):
@@ -120,8 +133,7 @@ cdef int reset_slot(self, name, value) except -1:
 
 
 cdef int take_state(TimerSet self, TimerSet fresh, tuple state) except -1:
-    if len(state) == 5:
-        set_attributes(self, state[4])
+    cdef tuple _before = set_attributes(self, state[4], self.version) if len(state) == 5 else None
     exchange(self, fresh)
     return 0
 
@@ -190,7 +202,7 @@ cdef TimerSet copy_of(TimerSet self, TimerSet twin):
         attributes = attributes_of(self)
         version = twin.version
         copy_into(self, fresh)
-        set_attributes(twin, attributes)
+        _before = set_attributes(twin, attributes, version)
         return hand_over(twin, fresh, version)
     copy_into(self, twin)
     return twin
@@ -216,7 +228,7 @@ cdef TimerSet deepcopy_of(TimerSet self, TimerSet twin, memo):
     if boxes is not None and boxes.loose:
         copy_tokens(boxes, memo)
     if is_subclass:
-        set_attributes(twin, deepcopy(attributes, memo))
+        _before = set_attributes(twin, deepcopy(attributes, memo), version)
     return hand_over(twin, fresh, version)
 
 

@@ -172,7 +172,7 @@ cdef inline Timer *sort_apart(
     cdef size_t index, part
     cdef size_t begin = 0
     cdef uint64_t bits
-    cdef Timer *sorted
+    cdef Timer *result
     memset(sizes, 0, sizeof(sizes))
     for index in range(count):
         bits = timers[index].deadline >> shift
@@ -184,11 +184,11 @@ cdef inline Timer *sort_apart(
         spare[places[part]] = timers[index]
         places[part] += 1
     for part in range(3):
-        sorted = sort_some(
+        result = sort_some(
             spare + begin, sizes[part], difference_of(spare + begin, sizes[part]), timers + begin, rounds
         )
-        if sorted is not spare + begin:
-            memcpy(spare + begin, sorted, sizes[part] * sizeof(Timer))
+        if result is not spare + begin:
+            memcpy(spare + begin, result, sizes[part] * sizeof(Timer))
         begin += sizes[part]
     return spare
 
@@ -214,8 +214,8 @@ cdef inline Timer *sort_some(
     enough = high_bit(count) + 1
     if bits > 2 * enough:
         width = min(max(enough, <uint32_t>SURE), bits - 1)
-        index = common_of(timers, count, shift + bits - width)
-        if index < count and rounds:
+        index = common_of(timers, count, shift + bits - width) if rounds else count
+        if index < count:
             # They do not: a few are far from the others, or there are several crowds.
             shift += bits - width
             return sort_apart(timers, count, timers[index].deadline >> shift, shift, spare, rounds - 1)
