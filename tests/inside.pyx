@@ -15,6 +15,7 @@ from timers.deadlines cimport Deadlines
 from timers.index cimport Searcher, crowd_find
 from timers.slots cimport occupied
 from timers.spots cimport Spot, find_spot, is_crowded, next_at_spot, remove_at_spot
+from timers.timerset cimport keys_of
 from timers.timerqueue cimport (
     NEVER, Due, Queue, check_queue, clear_queue, copy_queue, count_ready, init_queue, put, queue_memory, read_queue,
     ripen_queue, take_back, take_due, take_ready,
@@ -213,7 +214,7 @@ cdef class Numbers:
             raise MemoryError
         cdef Crowd *crowd = as_crowd(spot.place.path[spot.place.depth - 1][0])
         cdef list blocks = [tuple(objects[first:first + BLOCK]) for first in range(0, len(objects), BLOCK)]
-        cdef uint64_t version = 0
+        cdef uint32_t version = 0
         cdef Searcher by = Searcher(&self.queue.root, &(<PyListObject *>blocks).ob_item, serial, &version, version)
         self.begin()
         try:
@@ -375,7 +376,7 @@ cdef poke_crowd(Crowd *crowd, what, uint64_t value, size_t index):
 
 def number_keys(Deadlines deadlines, next):
     """Which number the next key that is set gets."""
-    deadlines.boxes.keys.next = next
+    keys_of(deadlines).next = next
 
 
 def numbered_segments(Deadlines deadlines):

@@ -202,7 +202,10 @@ def _borrowed(text: str) -> list[str]:
         if not uses.search(line) or keeps.match(line) or line.startswith(("/*", "*", "#")):
             continue
         # Plain fields and pointers behind an attribute are read at once; of what lies in a box the callers take care.
-        if re.search(r"->\w+\)?->(?:queue|serial|ob_item|ready|keyed|keys|hashes)\b", line):
+        if re.search(r"->\w+\)?->(?:queue|serial|ob_item|ready|keyed|keys|hashes|loose)\b", line):
+            continue
+        # Of what class it is.
+        if re.search(r"= \(\(\(PyObject \*\)Py_TYPE\(__pyx_v_self->\w+\)\) == ", line):
             continue
         # A string in a message is only looked at.
         if "__Pyx_PyUnicode_Unicode(" in line:
@@ -210,7 +213,7 @@ def _borrowed(text: str) -> list[str]:
         # Held by a variable, or as an element of a tuple that is not changed any more.
         target = re.match(r"(__pyx_\w+) = ", line)
         near = " ".join(lines[max(number - 2, 0) : number + 3])
-        if target and any(f"INCREF({held})" in near for held in (target[1], uses.findall(line)[0])):
+        if target and any(re.search(rf"INCREF\([^;]*{held}\)", near) for held in (target[1], uses.findall(line)[0])):
             continue
         if "Tuple_GET_ITEM" in line and "Call" not in line and "callargs" not in line:
             continue

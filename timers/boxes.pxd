@@ -41,6 +41,7 @@ cdef struct Row:
     bint own
 
 cdef class Boxes:
+    cdef object soonest     # the time of what is next, once it was asked for: the owner's affair
     cdef list blocks        # the first is None, and its boxes are never used
     cdef Row *rows
     cdef uint32_t count     # of rows

@@ -6,7 +6,7 @@ from libc.stdint cimport uint32_t, uint64_t
 
 from timers.bits cimport low_bit
 from timers.boxes cimport BLOCK_BITS, Boxes, peek_in_box, replace_in_box
-from timers.timerset cimport TimerSet, copy_into, exchange, is_keyed, must_be_unchanged
+from timers.timerset cimport TimerSet, boxes_of, copy_into, exchange, is_keyed, must_be_unchanged
 
 import copy
 import copyreg
@@ -72,7 +72,7 @@ cdef dict attributes_of(self):
     return attributes
 
 
-cdef tuple set_attributes(TimerSet self, attributes, uint64_t version):
+cdef tuple set_attributes(TimerSet self, attributes, uint32_t version):
     """All of them or none; none if the timers then are others than at a version, which foreign code may see to.
 
     Answers what was there before: the caller lets it go, which may be foreign code, once the timers are in place.
@@ -133,7 +133,7 @@ cdef int reset_slot(self, name, value) except -1:
 
 
 cdef int take_state(TimerSet self, TimerSet fresh, tuple state) except -1:
-    cdef tuple _before = set_attributes(self, state[4], self.version) if len(state) == 5 else None
+    cdef tuple _before = set_attributes(self, state[4], self.queue.version) if len(state) == 5 else None
     exchange(self, fresh)
     return 0
 
@@ -177,7 +177,7 @@ cdef object copy_by(self, reduced, memo):
     return self if isinstance(reduced, str) else reconstruct(self, memo, *reduced)
 
 
-cdef TimerSet hand_over(TimerSet twin, TimerSet fresh, uint64_t version):
+cdef TimerSet hand_over(TimerSet twin, TimerSet fresh, uint32_t version):
     """Give a twin its timers in one step; `version`: when it was made, since when it may have been shown around."""
     with cython.critical_section(twin):
         must_be_unchanged(twin, version)
@@ -194,13 +194,13 @@ cdef TimerSet anew(TimerSet self, function, arguments):
 
 
 cdef TimerSet copy_of(TimerSet self, TimerSet twin):
-    cdef uint64_t version
+    cdef uint32_t version
     cdef TimerSet fresh = TimerSet.__new__(TimerSet)
     if twin is None:
         function, arguments = recipe(self)
         twin = anew(self, function, arguments)
         attributes = attributes_of(self)
-        version = twin.version
+        version = twin.queue.version
         copy_into(self, fresh)
         _before = set_attributes(twin, attributes, version)
         return hand_over(twin, fresh, version)
@@ -211,19 +211,19 @@ cdef TimerSet copy_of(TimerSet self, TimerSet twin):
 cdef TimerSet deepcopy_of(TimerSet self, TimerSet twin, memo):
     cdef TimerSet fresh = TimerSet.__new__(TimerSet)
     cdef bint is_subclass = twin is None
-    cdef uint64_t version = 0
+    cdef uint32_t version = 0
     cdef Boxes boxes
     function = arguments = attributes = None
     if is_subclass:
         function, arguments = recipe(self)
         attributes = attributes_of(self)
     copy_into(self, fresh)
-    boxes = fresh.boxes
+    boxes = boxes_of(fresh)
     if is_keyed(fresh) and boxes.loose:
         return None
     if is_subclass:
         twin = anew(self, function, (arguments[0], *deepcopy(arguments[1:], memo)))
-        version = twin.version
+        version = twin.queue.version
     memo[id(self)] = twin
     if boxes is not None and boxes.loose:
         copy_tokens(boxes, memo)

@@ -4,9 +4,9 @@ cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from cpython.datetime cimport import_datetime
 from cpython.object cimport PyObject_Hash
-from libc.stdint cimport uint8_t, uint64_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
-from timers.boxes cimport must_be_whole
+from timers.boxes cimport Boxes, must_be_whole
 from timers.copies cimport anew, copy_by, own_recipe, recipe, take_state
 from timers.due cimport ANY_KIND, take_items
 from timers.face cimport Face, each_of, pair_of, publish
@@ -24,8 +24,8 @@ from timers.spots cimport Spot, peek, remove_at_spot
 from timers.timerqueue cimport take_back
 from timers.timerset cimport (
     ATTEMPTS, TimerSet, check_kind, copy_into, exchange, fresh_for, give_back_boxes, has_loose,
-    make_boxes, make_keyed, must_be_unchanged, note_removal, put_token, release, restless_error, token_of,
-    write_soonest,
+    keys_of, make_boxes, make_keyed, must_be_unchanged, next_time, note_removal, put_token, release, restless_error,
+    set_soonest, token_of,
 )
 from timers.times cimport FLOAT, INT, read_time, turn_to_float, write_time
 from timers.tokens cimport timers_drop
@@ -105,7 +105,7 @@ in which they were set. Setting, moving, deleting and asking cost O(1), falling 
         cdef uint64_t hash = <uint64_t>PyObject_Hash(key)
         must_be_made(self)
         # While the time is read, the entry may come from memory.
-        prefetch_entry(&self.boxes.keys, fold(hash))
+        prefetch_entry(keys_of(self), fold(hash))
         cdef uint64_t deadline = read_time(at, "at", True, &kind)
         set_key(self, key, hash, &deadline, kind, "at", False, None)
 
@@ -170,17 +170,17 @@ in which they were set. Setting, moving, deleting and asking cost O(1), falling 
         1.5
         """
         cdef uint64_t hash = <uint64_t>PyObject_Hash(key)
-        cdef uint64_t version
+        cdef uint32_t version
         cdef size_t place
         for _ in range(ATTEMPTS):
             if not find_key(self, key, hash, &place, None):
                 if default is NOTHING:
                     raise KeyError(key)
                 return default
-            version = self.version
+            version = self.queue.version
             at = time_at(self, place)
             # Making the time may have let in foreign code.
-            if self.version == version:
+            if self.queue.version == version:
                 remove_at(self, place)
                 return at
         raise restless_error()
@@ -200,7 +200,7 @@ in which they were set. Setting, moving, deleting and asking cost O(1), falling 
         if peek(&self.queue, 1, &word, &deadline):
             key = token_of(self, word)
             timers_drop(word)
-            return key, write_soonest(self) if self.soonest is None else self.soonest
+            return key, next_time(self)
         # It lies behind very many gaps, if it does.
         for item in iterate(self, ITEMS):
             return item
@@ -266,7 +266,7 @@ in which they were set. Setting, moving, deleting and asking cost O(1), falling 
         [('b', 0.5), ('a', 1.5)]
         """
         cdef TimerSet fresh
-        cdef uint64_t version
+        cdef uint32_t version
         cdef list pairs = pairs_of(deadlines)
         cdef list asked = None
         pairs += named.items()
@@ -275,12 +275,12 @@ in which they were set. Setting, moving, deleting and asking cost O(1), falling 
             set_all(self, pairs, settings, None)
             return
         for _ in range(ATTEMPTS):
-            version = self.version
+            version = self.queue.version
             # A copy shares what it does not change.
             fresh = TimerSet.__new__(TimerSet)
             copy_into(self, fresh)
             set_all(fresh, pairs, settings, asked)
-            if self.version == version:
+            if self.queue.version == version:
                 exchange(self, fresh)
                 return
             # Other threads went on while keys were compared: from now on each answer is kept.
@@ -311,7 +311,7 @@ in which they were set. Setting, moving, deleting and asking cost O(1), falling 
     def __setstate__(self, state):
         """Replace everything by an unpickled state. ValueError or TypeError for one that is damaged."""
         cdef TimerSet fresh = fresh_for(self)
-        cdef uint64_t version = self.version
+        cdef uint32_t version = self.queue.version
         cdef Py_ssize_t index
         cdef uint64_t deadline
         deadlines, keys, kind = thaw(state)
@@ -321,7 +321,7 @@ in which they were set. Setting, moving, deleting and asking cost O(1), falling 
             set_key(fresh, key, <uint64_t>PyObject_Hash(key), &deadline, kind, "at", False, None)
         if fresh.queue.count != <size_t>len(<list>keys):
             raise ValueError("the state has a key twice")
-        if self.version != version:
+        if self.queue.version != version:
             raise RuntimeError("the keys are changed while a state is restored")
         take_state(self, fresh, state)
 
@@ -329,7 +329,7 @@ in which they were set. Setting, moving, deleting and asking cost O(1), falling 
 # ---- one key
 
 cdef inline object time_at(TimerSet self, size_t place):
-    return write_time(entry_at(&self.boxes.keys, place).deadline, self.queue.kind)
+    return write_time(entry_at(keys_of(self), place).deadline, self.queue.kind)
 
 
 cdef int set_key(
@@ -343,15 +343,15 @@ cdef int set_key(
         found = find_key(self, key, hash, &place, asked)
         if found or keeping == IN_TREE:
             break
-        must_be_whole(self.boxes)
-        if self.boxes.ready:
+        must_be_whole(<Boxes>self.beside)
+        if (<Boxes>self.beside).ready:
             break
         make_boxes(self, 1)
     else:
         raise restless_error()
     # From here on no foreign code runs.
     if found and keep:
-        at[0] = entry_at(&self.boxes.keys, place).deadline
+        at[0] = entry_at(keys_of(self), place).deadline
         return 0
     if kind != self.queue.kind:
         check_kind(self, at, kind, name)
@@ -367,23 +367,23 @@ cdef int add_key(
 ) except -1:
     cdef size_t word
     if deadline < self.queue.next:
-        self.soonest = None
+        set_soonest(self, None)
     word = put_token(self, deadline, key, keeping, hash)
     if not word:
         raise MemoryError
     # Last, so that where memory is wanting the table stays as it is: a search that was interrupted relies on that.
-    if make_room(&self.boxes.keys, fold(hash), &place) < 0:
+    if make_room(keys_of(self), fold(hash), &place) < 0:
         release(self, take_back(&self.queue, deadline))
-        self.soonest = None
+        set_soonest(self, None)
         raise MemoryError
-    insert_key(&self.boxes.keys, place, fold(hash), word, deadline)
-    self.version += 1
+    insert_key(keys_of(self), place, fold(hash), word, deadline)
+    self.queue.version += 1
     return 0
 
 
 cdef object go_to(TimerSet self, size_t place, Spot *spot):
     """Find the timer of an entry; answers its key, which whoever removes it keeps alive."""
-    cdef Entry *entry = entry_at(&self.boxes.keys, place)
+    cdef Entry *entry = entry_at(keys_of(self), place)
     key = token_of(self, entry.word)
     if not locate_entry(self, entry, spot):
         raise SystemError("a key has no timer")
@@ -392,11 +392,11 @@ cdef object go_to(TimerSet self, size_t place, Spot *spot):
 
 cdef int move_at(TimerSet self, size_t place, uint64_t deadline) except -1:
     cdef Spot spot
-    if own_entry(&self.boxes.keys, place) < 0:
+    if own_entry(keys_of(self), place) < 0:
         raise MemoryError
     key = go_to(self, place, &spot)
     shift(self, &spot, key, deadline)
-    renew_key(&self.boxes.keys, place, deadline)
+    renew_key(keys_of(self), place, deadline)
     return 0
 
 
@@ -404,13 +404,13 @@ cdef int remove_at(TimerSet self, size_t place) except -1:
     cdef uint64_t next = self.queue.next
     cdef Spot spot
     cdef size_t word
-    if own_run(&self.boxes.keys, place) < 0:
+    if own_run(keys_of(self), place) < 0:
         raise MemoryError
     _key = go_to(self, place, &spot)
     if remove_at_spot(&self.queue, &spot, &word) < 0:
         raise MemoryError
-    remove_key(&self.boxes.keys, place)
-    shrink(&self.boxes.keys)
+    remove_key(keys_of(self), place)
+    shrink(keys_of(self))
     note_removal(self, next)
     release(self, word)
     give_back_boxes(self)
@@ -420,7 +420,7 @@ cdef int remove_at(TimerSet self, size_t place) except -1:
 # ---- many
 
 cdef object deepcopy_keys(TimerSet self, memo):
-    cdef uint64_t version
+    cdef uint32_t version
     must_be_made(self)
     if not has_loose(self):
         twin = Face.__deepcopy__(self, memo)
@@ -433,7 +433,7 @@ cdef object deepcopy_keys(TimerSet self, memo):
     # The copy of a key may have another hash.
     function, arguments = recipe(self)
     memo[id(self)] = twin = anew(self, function, (arguments[0], *deepcopy(arguments[1:], memo)))
-    version = (<TimerSet>twin).version
+    version = (<TimerSet>twin).queue.version
     state = deepcopy(Face.__getstate__(self), memo)
     must_be_unchanged(twin, version)
     Deadlines.__setstate__(twin, state)

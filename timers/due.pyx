@@ -14,8 +14,8 @@ from timers.keys cimport Keys, fold, own_run, place_of, prefetch_entry, remove_k
 from timers.timerqueue cimport Due, count_ready, read_queue, ripen_queue, take_due, take_ready
 from timers.times cimport write_time
 from timers.timerset cimport (
-    ATTEMPTS, PyObject_GC_Track, PyObject_GC_UnTrack, among_pending, give_back_boxes, hash_of, is_keyed, note_removal,
-    release, restless_error, survey_some, taken_token,
+    ATTEMPTS, PyObject_GC_Track, PyObject_GC_UnTrack, among_pending, give_back_boxes, has_boxes, hash_of, is_keyed,
+    keys_of, note_removal, release, restless_error, survey_some, taken_token,
 )
 from timers.tokens cimport is_boxed
 
@@ -34,7 +34,8 @@ cdef list take(TimerSet self, uint64_t now, uint8_t kind, size_t most):
     cdef uint64_t deadline
     cdef Due due
     cdef uint32_t ready
-    cdef uint64_t version, next
+    cdef uint32_t version
+    cdef uint64_t next
     cdef uint32_t moves
     cdef size_t count, index
     cdef list taken
@@ -51,15 +52,15 @@ cdef list take(TimerSet self, uint64_t now, uint8_t kind, size_t most):
             if ripen_queue(&self.queue, deadline, most, &due) < 0:
                 raise MemoryError
             count = due.count
-        version = self.version
+        version = self.queue.version
         moves = self.queue.moves
         next = self.queue.next
         taken = PyList_New(count)
         # Where neither memory nor another thread comes in between, it is filled before anybody looks.
-        hidden = FREE_THREADED or not ready or (keyed and self.boxes.keys.shared)
+        hidden = FREE_THREADED or not ready or (keyed and keys_of(self).shared)
         if hidden:
             PyObject_GC_UnTrack(<PyObject *>taken)
-        if self.version != version or self.queue.moves != moves:
+        if self.queue.version != version or self.queue.moves != moves:
             taken = None
             continue
         words = <size_t *>(<PyListObject *>taken).ob_item
@@ -71,7 +72,7 @@ cdef list take(TimerSet self, uint64_t now, uint8_t kind, size_t most):
             raise MemoryError
         if keyed:
             forget_keys(self, count, words)
-        if self.boxes is not None:
+        if has_boxes(self):
             for index in range(count):
                 words[index] = <size_t>taken_token(self, words[index])
         note_removal(self, next)
@@ -85,7 +86,8 @@ cdef list take(TimerSet self, uint64_t now, uint8_t kind, size_t most):
 cdef list take_items(TimerSet self, uint64_t now, uint8_t kind, size_t most):
     cdef uint64_t deadline
     cdef Due due
-    cdef uint64_t version, next
+    cdef uint32_t version
+    cdef uint64_t next
     cdef uint32_t moves
     cdef size_t index
     cdef tuple tokens
@@ -100,18 +102,18 @@ cdef list take_items(TimerSet self, uint64_t now, uint8_t kind, size_t most):
             return []
         if ripen_queue(&self.queue, deadline, most, &due) < 0:
             raise MemoryError
-        version = self.version
+        version = self.queue.version
         moves = self.queue.moves
         next = self.queue.next
         deadlines, tokens, held = survey_some(self, due.count)
-        if self.version != version or self.queue.moves != moves:
+        if self.queue.version != version or self.queue.moves != moves:
             continue
         keyed = is_keyed(self)
         taken = pairs_of(deadlines, tokens, held, keyed)
         words = <size_t *>PyMem_Malloc(due.count * sizeof(size_t))
         if words is NULL:
             raise MemoryError
-        if self.version != version or self.queue.moves != moves:
+        if self.queue.version != version or self.queue.moves != moves:
             PyMem_Free(words)
             continue
         if keyed:
@@ -148,7 +150,7 @@ cdef list pairs_of(bytes deadlines, tuple tokens, uint8_t kind, bint keyed):
 
 cdef int own_keys(TimerSet self, size_t count, bint ready) except -1:
     """Before the first `count` timers, which are ripe, are taken: what of the table they change becomes its own."""
-    cdef Keys *keys = &self.boxes.keys
+    cdef Keys *keys = keys_of(self)
     cdef Timer *timers = self.queue.ready.timers if ready else NULL
     cdef size_t index
     cdef int failed = 0
@@ -170,7 +172,7 @@ cdef int own_keys(TimerSet self, size_t count, bint ready) except -1:
 
 cdef void forget_keys(TimerSet self, size_t count, const size_t *words) noexcept:
     """Remove the keys of words that were taken, which lie anywhere: their memory is asked for ahead."""
-    cdef Keys *keys = &self.boxes.keys
+    cdef Keys *keys = keys_of(self)
     cdef uint32_t hashes[AHEAD]
     cdef uint32_t *hash
     cdef size_t index

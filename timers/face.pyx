@@ -11,7 +11,7 @@ from timers.due cimport take, take_items
 from timers.state cimport freeze
 from timers.timerqueue cimport queue_memory
 from timers.timerset cimport (
-    TimerSet, check_timers, copy_into, exchange, fresh_for, has_loose, is_keyed, survey, write_soonest,
+    TimerSet, boxes_of, check_timers, copy_into, exchange, fresh_for, has_loose, is_keyed, next_time, soonest_of, survey,
 )
 from timers.times cimport read_time, write_time
 
@@ -76,7 +76,7 @@ cdef class Face(TimerSet):
         """
         if not self.queue.count:
             return None
-        return write_soonest(self) if self.soonest is None else self.soonest
+        return next_time(self)
 
     @cython.critical_section
     def due(self, now, limit=None):
@@ -97,7 +97,7 @@ cdef class Face(TimerSet):
         cdef uint8_t kind = self.queue.kind
         cdef uint64_t deadline = self.queue.next
         # What `next_at` has answered needs no reading.
-        if now is not self.soonest or now is None:
+        if now is not soonest_of(self) or now is None:
             deadline = read_time(now, "now", False, &kind)
         cdef size_t most = ALL if limit is None else to_limit(limit)
         return take(self, deadline, kind, most)
@@ -150,7 +150,7 @@ cdef class Face(TimerSet):
 
     @cython.critical_section
     def __sizeof__(self):
-        boxes, soonest = self.boxes, self.soonest
+        boxes, soonest = boxes_of(self), soonest_of(self)
         size = object.__sizeof__(self) + queue_memory(&self.queue)
         if boxes is not None:
             size += boxes_memory(boxes)

@@ -20,7 +20,7 @@ An index of boxed tokens holds for their boxes: a crowd may come to another noti
 share a crowd, who searched last takes the index along when it writes; who then has to make another keeps that.
 """
 
-from libc.stdint cimport int64_t, uint64_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from cpython.object cimport PyObject
 
@@ -39,8 +39,8 @@ cdef struct Searcher:
     const void *root        # of the tree
     PyObject ***items       # where the blocks of boxed tokens begin at any moment; NULL: none are boxed
     uint64_t serial         # which boxes these are
-    uint64_t *version       # changes when the timers do,
-    uint64_t begun          # and was this at the begin
+    uint32_t *version       # changes when the timers do,
+    uint32_t begun          # and was this at the begin
 
 # Let go of an index of other boxes, or without room for all positions, and make one if there is none.
 cdef int renew_index(Crowd *crowd, uint64_t serial, const void *root) except -1

@@ -3,9 +3,9 @@
 from cpython.object cimport PyObject_RichCompareBool, Py_EQ
 from libc.stdint cimport uint32_t
 
-from timers.boxes cimport must_be_whole
+from timers.boxes cimport Boxes, must_be_whole
 from timers.keys cimport Entry, Keys, after, entry_at, fold, home_of
-from timers.timerset cimport ATTEMPTS, is_equal, restless_error, token_of
+from timers.timerset cimport ATTEMPTS, is_equal, keys_of, restless_error, token_of
 
 cdef enum:
     # The keys changed while one was asked.
@@ -30,28 +30,28 @@ cdef bint find_key_again(TimerSet self, object key, uint32_t folded, size_t *pla
     cdef Py_ssize_t most = 2 * (ATTEMPTS + <Py_ssize_t>self.queue.count)
     cdef int attempts = 0
     cdef int found
-    cdef uint64_t version
+    cdef uint32_t version
     while attempts < ATTEMPTS and len(asked) < most:
         attempts += 1
-        must_be_whole(self.boxes)
+        must_be_whole(<Boxes>self.beside)
         found = look_for(self, key, folded, place, asked)
         if found < 0:
             if len(asked) > known:
                 known, attempts = len(asked), 0
             continue
-        version = self.version
+        version = self.queue.version
         # To let go of those that were asked may run foreign code.
         asked = []
         known = 0
-        if self.version == version:
+        if self.queue.version == version:
             return found
     raise restless_error()
 
 
 cdef inline int look_for(TimerSet self, object key, uint32_t folded, size_t *place, list asked) except -2:
     """1 and the entry of a key, 0 and a free place, or CHANGED."""
-    cdef Keys *keys = &self.boxes.keys
-    cdef uint64_t version = self.version
+    cdef Keys *keys = keys_of(self)
+    cdef uint32_t version = self.queue.version
     cdef Entry *entry
     cdef int same
     if keys.shelves is NULL:
@@ -64,7 +64,7 @@ cdef inline int look_for(TimerSet self, object key, uint32_t folded, size_t *pla
             return 0
         if entry.hash == folded:
             same = is_equal(self, entry.word, key) if asked is None else ask(self, entry.word, key, asked)
-            if self.version != version:
+            if self.queue.version != version:
                 return CHANGED
             if same:
                 return 1

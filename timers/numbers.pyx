@@ -3,20 +3,20 @@
 from libc.stdint cimport int32_t, int64_t, uint32_t
 
 from timers.bits cimport PyMem_Malloc
-from timers.boxes cimport must_be_whole
+from timers.boxes cimport Boxes, must_be_whole
 from timers.crowd cimport SEGMENT, Crowd, Index, Segment, word_at
 from timers.index cimport NOWHERE, renew_index
 from timers.keys cimport Keys, entry_at, fold, place_of
 from timers.search cimport go_to, go_to_word, serial_of
 from timers.spots cimport crowd_at
-from timers.timerset cimport hash_of
+from timers.timerset cimport hash_of, keys_of
 from timers.tokens cimport NOBODY
 
 
 cdef bint locate_entry(TimerSet self, Entry *entry, Spot *spot) except -1:
     cdef Crowd *crowd
     cdef int64_t position
-    must_be_whole(self.boxes)
+    must_be_whole(<Boxes>self.beside)
     if not go_to(self, entry.deadline, spot):
         return False
     crowd = crowd_at(spot)
@@ -47,7 +47,7 @@ cdef int64_t find_numbered(TimerSet self, Crowd *crowd, Entry *entry) except -2:
         else:
             low = middle
     low = first_alike(numbers, crowd.start // SEGMENT, low)
-    return find_around(crowd, low, guess(&self.boxes.keys, crowd, low, entry.number), entry.word)
+    return find_around(crowd, low, guess(keys_of(self), crowd, low, entry.number), entry.word)
 
 
 cdef inline bint is_younger(uint32_t number, uint32_t other) noexcept nogil:
@@ -115,7 +115,7 @@ cdef int number_segments(TimerSet self, Crowd *crowd) except -1:
 
 cdef uint32_t first_number(TimerSet self, Crowd *crowd, size_t number) noexcept:
     """The number of a segment's first timer, or that of the segment before where none is left."""
-    cdef Keys *keys = &self.boxes.keys
+    cdef Keys *keys = keys_of(self)
     cdef size_t position
     cdef size_t word
     for position in range(max(crowd.start, number * SEGMENT), min(crowd.end, (number + 1) * SEGMENT)):

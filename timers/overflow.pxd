@@ -25,7 +25,7 @@ cdef struct Entry:
     Timer timer
     uint64_t number     # of its insertion
 
-cdef struct Heap:
+cdef struct Heap "timers_Heap":
     uint32_t count
     uint32_t room
     uint64_t numbers    # given so far

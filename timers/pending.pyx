@@ -24,7 +24,7 @@ cdef class Pending:
 
     cdef TimerSet owner         # None at the end
     cdef TimerSet rest          # a copy of what is not yet taken; None as long as what is ready is enough
-    cdef uint64_t version
+    cdef uint32_t version
     cdef Shape shape
     cdef uint32_t count         # how many are taken,
     cdef uint32_t done          # and how many of these were shown
@@ -53,14 +53,14 @@ cdef class Pending:
             return 0
         with cython.critical_section(owner):
             # As a dict's: the next step says what is wrong.
-            return owner.queue.count - self.shown if self.version == owner.version else 0
+            return owner.queue.count - self.shown if self.version == owner.queue.version else 0
 
 
 cdef object step(Pending self, TimerSet owner):
     cdef uint64_t deadline
     cdef size_t shown
     while True:
-        if self.version != owner.version:
+        if self.version != owner.queue.version:
             give_up(self)
             raise RuntimeError("timers changed during iteration")
         if self.done < self.count:
@@ -117,7 +117,7 @@ cdef int begin_rest(Pending self, TimerSet owner) except -1:
     cdef uint32_t place
     rest = TimerSet.__new__(TimerSet)
     # Making it may have let in foreign code, which changed the timers, or asked for the next.
-    if self.version != owner.version or self.rest is not None:
+    if self.version != owner.queue.version or self.rest is not None:
         return 0
     if copy_queue(&owner.queue, &(<TimerSet>rest).queue) < 0:
         raise MemoryError
@@ -149,7 +149,7 @@ cdef void let_go(Pending self) noexcept:
 cdef object iterate(TimerSet owner, Shape shape):
     cdef Pending pending = Pending.__new__(Pending)
     # Making it may have let foreign code in.
-    pending.version = owner.version
+    pending.version = owner.queue.version
     pending.owner = owner
     pending.shape = shape
     return pending

@@ -4,13 +4,14 @@ from cpython.object cimport PyObject
 from libc.stdint cimport int64_t, uint32_t
 
 from timers.bits cimport FREE_THREADED, prefetch
-from timers.boxes cimport PyListObject, must_be_whole, peek_in_box
+from timers.boxes cimport Boxes, PyListObject, must_be_whole
 from timers.crowd cimport Crowd, is_index_of
 from timers.index cimport ASK, Searcher, crowd_find
 from timers.spots cimport crowd_at, find_spot, is_crowded, next_at_spot, remove_at_spot
 from timers.timerqueue cimport put, take_back
 from timers.timerset cimport (
-    ATTEMPTS, among_pending, give_back_boxes, is_equal, note_removal, release, restless_error, token_of,
+    ATTEMPTS, among_pending, give_back_boxes, has_boxes, is_equal, note_removal, peek_at, release, restless_error,
+    set_soonest, token_of,
 )
 from timers.tokens cimport box_of, is_boxed, timers_drop, timers_keep
 
@@ -64,8 +65,8 @@ cdef bint locate_again(TimerSet self, uint64_t at, uint8_t kind, object token, S
 
 cdef inline bint go_to_time(TimerSet self, uint64_t at, uint8_t kind, Spot *spot) except -1:
     cdef uint64_t deadline
-    if self.boxes is not None:
-        must_be_whole(self.boxes)
+    if has_boxes(self):
+        must_be_whole(<Boxes>self.beside)
     deadline = among_pending(self, at, kind, "at")
     return self.queue.count and deadline >= self.queue.next and go_to(self, deadline, spot)
 
@@ -78,15 +79,15 @@ cdef inline int look_for(TimerSet self, Spot *spot, object token, list asked, si
     if is_crowded(spot):
         by.root = &self.queue.root
         by.items = NULL
-        if self.boxes is not None:
-            by.items = &(<PyListObject *>self.boxes.blocks).ob_item
+        if has_boxes(self):
+            by.items = &(<PyListObject *>(<Boxes>self.beside).blocks).ob_item
         by.serial = serial_of(self)
-        by.version, by.begun = &self.version, self.version
+        by.version, by.begun = &self.queue.version, self.queue.version
         # The crowd has one owner more for a while.
         self.queue.moves += 1
         moves = self.queue.moves
         position = crowd_find(crowd_at(spot), <PyObject *>token, &by)
-        if self.version != by.begun or self.queue.moves != moves:
+        if self.queue.version != by.begun or self.queue.moves != moves:
             return CHANGED
         if position != ASK:
             spot.place.position = <size_t>position
@@ -120,7 +121,7 @@ cdef bint is_ours(TimerSet self, Crowd *crowd, bint own) noexcept:
 
 
 cdef uint64_t serial_of(TimerSet self) noexcept:
-    return self.boxes.serial if self.boxes is not None else 0
+    return (<Boxes>self.beside).serial if has_boxes(self) else 0
 
 
 cdef bint is_there(TimerSet self, Spot *spot, object token) noexcept:
@@ -129,7 +130,7 @@ cdef bint is_there(TimerSet self, Spot *spot, object token) noexcept:
     cdef size_t position = 0
     cdef size_t word
     while next_at_spot(&self.queue, spot, &position, &word):
-        candidate = peek_in_box(self.boxes, box_of(word)) if is_boxed(word) else <PyObject *>word
+        candidate = peek_at(self, word)
         if candidate is <PyObject *>token:
             spot.place.position = position
             return True
@@ -151,7 +152,7 @@ cdef size_t nth_at_spot(TimerSet self, Spot *spot, size_t number) noexcept:
 
 cdef int ask(TimerSet self, Spot *spot, object token, list asked, size_t *steps) except -3:
     """Find the oldest timer with an equal token; CHANGED where the timers changed meanwhile, or FOUND_AND_CHANGED."""
-    cdef uint64_t version = self.version
+    cdef uint32_t version = self.queue.version
     cdef uint32_t moves = self.queue.moves
     cdef size_t position = 0
     cdef size_t passed = 0
@@ -167,7 +168,7 @@ cdef int ask(TimerSet self, Spot *spot, object token, list asked, size_t *steps)
         else:
             same = ask_once(self, word, token, asked)
             known = len(asked)
-        if self.version != version:
+        if self.queue.version != version:
             return FOUND_AND_CHANGED if same and asked is not None else CHANGED
         if self.queue.moves != moves:
             # The same timers in the same order, but elsewhere, or shared.
@@ -184,7 +185,7 @@ cdef int ask(TimerSet self, Spot *spot, object token, list asked, size_t *steps)
 
 cdef bint was_asked(TimerSet self, size_t word, list asked, Py_ssize_t *known) noexcept:
     """Whether a token is among those that were asked, which are in order: `known` of them are passed by."""
-    cdef PyObject *candidate = peek_in_box(self.boxes, box_of(word)) if is_boxed(word) else <PyObject *>word
+    cdef PyObject *candidate = peek_at(self, word)
     cdef Py_ssize_t place = known[0]
     cdef Py_ssize_t count = len(asked)
     while place < count and (<PyListObject *>asked).ob_item[place] is not candidate:
@@ -242,7 +243,7 @@ cdef int shift(TimerSet self, Spot *spot, object token, uint64_t new_at) except 
         or remove_at_spot(&self.queue, spot, &word) < 0
     ):
         word = take_back(&self.queue, new_at)
-        self.soonest = None
+        set_soonest(self, None)
         timers_drop(word)
         raise MemoryError
     timers_drop(word)

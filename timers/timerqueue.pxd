@@ -24,20 +24,32 @@ from timers.insertion cimport insert_quickly
 from timers.overflow cimport Heap
 from timers.wheel cimport Slot
 
-cdef struct Queue:
-    Slot root
-    Heap *heap          # NULL: nothing overflows
-    Chunk *ready
-    size_t count
-    uint64_t next
-    uint32_t moves
-    uint8_t kind        # of time: the caller's affair
-    uint8_t was_copied  # while the root was a large bucket
-
 cdef extern from *:
     """
+    #include <stdint.h>
     #define timers_NEVER UINT64_MAX
+    typedef struct {
+        size_t root;
+        struct timers_Heap *heap;
+        struct timers_Chunk *ready;
+        size_t count;
+        uint64_t next;
+        uint32_t version;
+        uint32_t moves : 28;
+        uint32_t kind : 3;
+        uint32_t was_copied : 1;
+    } timers_Queue;
     """
+    ctypedef struct Queue "timers_Queue":
+        Slot root
+        Heap *heap          # NULL: nothing overflows
+        Chunk *ready
+        size_t count
+        uint64_t next
+        uint32_t version    # changes with every change that can be observed; the caller's affair, as is
+        uint32_t moves
+        uint8_t kind        # of time
+        bint was_copied     # while the root was a large bucket
     const uint64_t NEVER "timers_NEVER"
 
 
@@ -80,6 +92,7 @@ cdef inline void init_queue(Queue *queue) noexcept nogil:
     queue.ready = NULL
     queue.count = 0
     queue.next = NEVER
+    queue.version = 0
     queue.moves = 0
     queue.kind = 0
     queue.was_copied = False

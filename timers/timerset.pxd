@@ -17,10 +17,11 @@ Foreign code (finalisers, `__eq__`, the collector, ...) may call the same timers
 
 from cpython.object cimport PyObject, PyObject_Hash, PyObject_RichCompareBool, Py_EQ
 from cpython.ref cimport Py_DECREF
-from libc.stdint cimport uint8_t, uint64_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 from timers.boxes cimport BLOCK, Boxes, peek_in_box, take_from_box
 from timers.keeping cimport FIXED, IN_TREE, Keeping, keeping_of
+from timers.keys cimport Keys
 from timers.timerqueue cimport Queue, put
 from timers.tokens cimport box_of, is_boxed, timers_drop, timers_keep
 
@@ -30,10 +31,10 @@ cdef extern from "Python.h":
 
 cdef class TimerSet:
     cdef object __weakref__
-    cdef object soonest         # the time of `queue.next`, once it was asked for
-    cdef Boxes boxes            # None: no token needs one
+    # The boxes, where a token needs one; they hold what else lies here: the time of `queue.next`, once it was asked for.
+    # (Two attributes would make every notifier larger by 16 bytes.)
+    cdef object beside
     cdef Queue queue
-    cdef uint64_t version       # changes with every change that can be observed
 
 
 # ---- What may go wrong
@@ -44,7 +45,7 @@ cdef enum:
 
 cdef object restless_error()
 # RuntimeError, unless a copy in the making is as it was made: what is set in it would be lost.
-cdef int must_be_unchanged(TimerSet twin, uint64_t version) except -1
+cdef int must_be_unchanged(TimerSet twin, uint32_t version) except -1
 # TypeError, unless a time of `kind` goes with the pending ones; an int that is a float too becomes one among floats.
 # Where nothing is pending, that is the kind from now on.
 cdef int check_kind(TimerSet self, uint64_t *deadline, uint8_t kind, str name) except -1
@@ -87,18 +88,56 @@ cdef inline uint64_t among_pending(TimerSet self, uint64_t deadline, uint8_t kin
     return deadline
 
 
+cdef inline bint has_boxes(TimerSet self) noexcept:
+    return type(self.beside) is Boxes
+
+
+cdef inline Boxes boxes_of(TimerSet self):
+    """Or None."""
+    if has_boxes(self):
+        return <Boxes>self.beside
+    return None
+
+
+cdef inline Keys *keys_of(TimerSet self) noexcept:
+    """Of one that is keyed."""
+    return &(<Boxes>self.beside).keys
+
+
 cdef inline bint is_keyed(TimerSet self) noexcept:
-    return self.boxes is not None and self.boxes.keyed
+    return has_boxes(self) and (<Boxes>self.beside).keyed
 
 
 cdef inline bint has_loose(TimerSet self) noexcept:
     """Whether a deep copy must copy tokens."""
-    cdef Boxes boxes = self.boxes
-    return boxes is not None and boxes.loose
+    return has_boxes(self) and (<Boxes>self.beside).loose
+
+
+cdef inline object soonest_of(TimerSet self):
+    """The time of what is next, if it is known."""
+    return (<Boxes>self.beside).soonest if has_boxes(self) else self.beside
+
+
+cdef inline object next_time(TimerSet self):
+    """The time of what is next, where there is something."""
+    soonest = soonest_of(self)
+    return write_soonest(self) if soonest is None else soonest
+
+
+cdef inline void set_soonest(TimerSet self, object at) noexcept:
+    if has_boxes(self):
+        (<Boxes>self.beside).soonest = at
+    else:
+        self.beside = at
+
+
+cdef inline PyObject *peek_at(TimerSet self, size_t word) noexcept:
+    """The token of a word, a borrowed reference."""
+    return peek_in_box(<Boxes>self.beside, box_of(word)) if is_boxed(word) else <PyObject *>word
 
 
 cdef inline object token_of(TimerSet self, size_t word):
-    return <object>peek_in_box(self.boxes, box_of(word)) if is_boxed(word) else <object><PyObject *>word
+    return <object>peek_at(self, word)
 
 
 cdef inline bint is_equal(TimerSet self, size_t word, object token) except -1:
@@ -109,7 +148,7 @@ cdef inline bint is_equal(TimerSet self, size_t word, object token) except -1:
 
 cdef inline PyObject *taken_token(TimerSet self, size_t word) noexcept:
     """The token of a word that was taken, with the reference."""
-    return take_from_box(self.boxes, box_of(word)) if is_boxed(word) else <PyObject *>word
+    return take_from_box(<Boxes>self.beside, box_of(word)) if is_boxed(word) else <PyObject *>word
 
 
 cdef inline void release(TimerSet self, size_t word) noexcept:
@@ -119,15 +158,15 @@ cdef inline void release(TimerSet self, size_t word) noexcept:
 
 cdef inline void note_removal(TimerSet self, uint64_t next) noexcept:
     """After a removal; `next`: the soonest deadline before it."""
-    self.version += 1
+    self.queue.version += 1
     if self.queue.next != next:
-        self.soonest = None
+        set_soonest(self, None)
 
 
 cdef inline uint64_t hash_of(TimerSet self, size_t word) noexcept:
     """The hash of a key, without foreign code: it was asked before, and that of a plain key is of a built-in type."""
     if is_boxed(word):
-        return self.boxes.hashes[box_of(word) - BLOCK]
+        return (<Boxes>self.beside).hashes[box_of(word) - BLOCK]
     return <uint64_t>PyObject_Hash(<object><PyObject *>word)
 
 
@@ -164,8 +203,8 @@ cdef inline int add_as(
     if kind != self.queue.kind:
         check_kind(self, &deadline, kind, name)
     if deadline < self.queue.next:
-        self.soonest = None
+        set_soonest(self, None)
     if not put_token(self, deadline, token, keeping, 0):
         raise MemoryError
-    self.version += 1
+    self.queue.version += 1
     return 0

@@ -52,8 +52,8 @@ cdef object half_made_error():
     return RuntimeError("a copy is changed while it is made")
 
 
-cdef int must_be_unchanged(TimerSet twin, uint64_t version) except -1:
-    if twin.version != version:
+cdef int must_be_unchanged(TimerSet twin, uint32_t version) except -1:
+    if twin.queue.version != version:
         raise half_made_error()
     return 0
 
@@ -86,31 +86,36 @@ cdef int check_kind(TimerSet self, uint64_t *deadline, uint8_t kind, str name) e
 
 cdef int make_boxes(TimerSet self, size_t wanted) except -1:
     for _ in range(ATTEMPTS):
-        if self.boxes is not None:
-            must_be_whole(self.boxes)
-            if self.boxes.ready >= wanted:
+        if has_boxes(self):
+            must_be_whole(<Boxes>self.beside)
+            if (<Boxes>self.beside).ready >= wanted:
                 return 0
         make_some(self, wanted)
     raise restless_error()
 
 
 cdef int make_some(TimerSet self, size_t wanted) except -1:
-    cdef Boxes boxes = self.boxes
-    if boxes is None:
-        boxes = Boxes.__new__(Boxes)
-        # Making them may have let foreign code in, with a token of its own.
-        if self.boxes is None:
-            self.boxes = boxes
-    else:
-        make_room(boxes, wanted)
+    if has_boxes(self):
+        make_room(<Boxes>self.beside, wanted)
+        return 0
+    boxes = Boxes.__new__(Boxes)
+    # Making them may have let foreign code in, with a token of its own.
+    if not has_boxes(self):
+        take_boxes(self, boxes)
     return 0
 
 
+cdef void take_boxes(TimerSet self, Boxes boxes) noexcept:
+    """Of one that has none yet."""
+    boxes.soonest = self.beside
+    self.beside = boxes
+
+
 cdef size_t put_boxed(TimerSet self, uint64_t deadline, object token, bint loose, uint64_t hash) noexcept:
-    cdef size_t box = put_in_box(self.boxes, token, loose, hash)
+    cdef size_t box = put_in_box(<Boxes>self.beside, token, loose, hash)
     if put(&self.queue, deadline, boxed(box)) < 0:
         # The caller has another reference.
-        Py_DECREF(<object>take_from_box(self.boxes, box))
+        Py_DECREF(<object>take_from_box(<Boxes>self.beside, box))
         return 0
     return boxed(box)
 
@@ -177,9 +182,9 @@ cdef int put_all(
                 break
         done += 1
     if self.queue.next != next:
-        self.soonest = None
+        set_soonest(self, None)
     if done == count:
-        self.version += count
+        self.queue.version += count
         return 0
     # The list keeps the tokens alive: no finaliser runs.
     if keepings is NULL:
@@ -232,13 +237,13 @@ cdef size_t count_boxed(list tokens, uint8_t *keepings) noexcept:
 # ---- out
 
 cdef void give_back_boxes(TimerSet self) noexcept:
-    cdef Boxes boxes = self.boxes
+    cdef Boxes boxes = boxes_of(self)
     if boxes is None:
         return
     if not are_spent(boxes):
         trim_boxes(boxes)
     elif not boxes.keyed and self.queue.count <= FEW:
-        self.boxes = None
+        self.beside = boxes.soonest
     elif boxes.count > 1:
         empty_boxes(boxes)
 
@@ -246,11 +251,11 @@ cdef void give_back_boxes(TimerSet self) noexcept:
 # ---- the whole
 
 cdef object write_soonest(TimerSet self):
-    cdef uint64_t version = self.version
+    cdef uint32_t version = self.queue.version
     at = write_time(self.queue.next, self.queue.kind)
     # Making it may have let in foreign code.
-    if self.version == version:
-        self.soonest = at
+    if self.queue.version == version:
+        set_soonest(self, at)
     return at
 
 
@@ -260,20 +265,20 @@ cdef tuple survey(TimerSet self):
 
 cdef tuple survey_some(TimerSet self, size_t most):
     cdef size_t count, index
-    cdef uint64_t version
+    cdef uint32_t version
     cdef uint8_t kind
     cdef bytes deadlines
     cdef tuple tokens
     cdef Timer *timers
     cdef PyObject *token
     for _ in range(ATTEMPTS):
-        version = self.version
+        version = self.queue.version
         count = min(self.queue.count, most)
         # A tuple that is not yet filled is nobody's business.
         tokens = PyTuple_New(count)
         PyObject_GC_UnTrack(<PyObject *>tokens)
         deadlines = PyBytes_FromStringAndSize(NULL, count * sizeof(uint64_t))
-        if self.version == version:
+        if self.queue.version == version:
             break
     else:
         raise restless_error()
@@ -286,8 +291,7 @@ cdef tuple survey_some(TimerSet self, size_t most):
     kind = self.queue.kind
     for index in range(count):
         (<uint64_t *>PyBytes_AS_STRING(deadlines))[index] = timers[index].deadline
-        token = (peek_in_box(self.boxes, box_of(timers[index].word)) if is_boxed(timers[index].word)
-                 else <PyObject *>timers[index].word)
+        token = peek_at(self, timers[index].word)
         Py_INCREF(<object>token)
         (<PyTupleObject *>tokens).ob_item[index] = token
     PyMem_Free(timers)
@@ -304,21 +308,22 @@ cdef int copy_into(TimerSet self, TimerSet twin) except -1:
 
 
 cdef bint try_to_copy(TimerSet self, TimerSet twin) except -1:
-    cdef Boxes held = self.boxes
+    cdef Boxes held = boxes_of(self)
     cdef Boxes boxes = None if held is None else copy_boxes(held)
-    if self.boxes is not held:
+    if boxes_of(self) is not held:
         # Foreign code has exchanged all timers, boxes and all.
         return False
     # Since the boxes were copied, no foreign code has run. A collection may have shown the twin around.
     if twin.queue.count:
         raise half_made_error()
-    twin.soonest = None
     if copy_queue(&self.queue, &twin.queue) < 0:
         raise MemoryError
     twin.queue.kind = self.queue.kind
-    if held is not None:
-        twin.boxes = boxes
-    twin.version += 1
+    if held is None:
+        set_soonest(twin, None)
+    else:
+        twin.beside = boxes
+    twin.queue.version += 1
     return True
 
 
@@ -333,25 +338,25 @@ cdef int make_keyed(TimerSet self) except -1:
     cdef Boxes boxes = Boxes.__new__(Boxes)
     boxes.keyed = True
     # Making them may have let foreign code in, which has handed over others.
-    if self.boxes is None:
-        self.boxes = boxes
+    if not has_boxes(self):
+        take_boxes(self, boxes)
     return 0
 
 
 cdef void exchange(TimerSet self, TimerSet fresh) noexcept:
+    cdef uint32_t version = self.queue.version + 1
     cdef uint32_t moves = self.queue.moves + 1
     self.queue, fresh.queue = fresh.queue, self.queue
+    self.queue.version = version
     self.queue.moves = moves
-    boxes = self.boxes
-    self.boxes = fresh.boxes
-    fresh.boxes = boxes
-    self.soonest = None
-    self.version += 1
+    beside = self.beside
+    self.beside = fresh.beside
+    fresh.beside = beside
 
 
 cdef int check_timers(TimerSet self) except -1:
     cdef const char *broken = check_queue(&self.queue)
-    cdef Boxes boxes = self.boxes
+    cdef Boxes boxes = boxes_of(self)
     cdef size_t held = boxes.used if boxes is not None else 0
     cdef size_t boxed_words = 0
     cdef size_t unknown = 0
@@ -368,21 +373,21 @@ cdef int check_timers(TimerSet self) except -1:
     for index in range(self.queue.count):
         boxed_words += is_boxed(timers[index].word)
         if is_keyed(self):
-            entry = entry_of(&self.boxes.keys, fold(hash_of(self, timers[index].word)), &timers[index])
+            entry = entry_of(keys_of(self), fold(hash_of(self, timers[index].word)), &timers[index])
             unknown += entry is NULL
             if entry is not NULL and older is not NULL and entry.deadline == older.deadline:
                 disordered += <int32_t>(entry.number - older.number) <= 0
             older = entry
     PyMem_Free(timers)
     if is_keyed(self):
-        broken = check_keys(&self.boxes.keys)
+        broken = check_keys(keys_of(self))
         assert broken is NULL, (<bytes>broken).decode()
-        assert not unknown and self.boxes.keys.count == self.queue.count, "keys: they are not those of the timers"
+        assert not unknown and boxes.keys.count == self.queue.count, "keys: they are not those of the timers"
         assert not disordered, "keys: the numbers of equal times are not in the order in which they were set"
     if boxes is not None:
         check_boxes(boxes)
     assert held == boxed_words, "boxes: more or fewer are in use than timers need"
-    soonest = self.soonest
+    soonest = soonest_of(self)
     if soonest is not None:
         assert soonest == write_time(self.queue.next, self.queue.kind), "soonest: not the time of what is next"
     return 0

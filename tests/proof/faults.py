@@ -227,7 +227,7 @@ FAULTS = [
         "reentry",
         "a search that goes on although the notifier changed",
         "timers/search.pyx",
-        "        if self.version != version:\n"
+        "        if self.queue.version != version:\n"
         "            return FOUND_AND_CHANGED if same and asked is not None else CHANGED\n"
         "        if self.queue.moves != moves:",
         "        if False:\n            return CHANGED\n        if False:",
@@ -239,8 +239,8 @@ FAULTS = [
         "nested",
         "a call that does not see that what it ripened has moved",
         "timers/due.pyx",
-        "        if self.version != version or self.queue.moves != moves:\n            taken = None",
-        "        if self.version != version:\n            taken = None",
+        "        if self.queue.version != version or self.queue.moves != moves:\n            taken = None",
+        "        if self.queue.version != version:\n            taken = None",
         Quick,
         _tool("from tests.proof.nested import *; [check(seed, 200) for seed in range(400, 500)]"),
         "",
@@ -249,10 +249,10 @@ FAULTS = [
         "nested",
         "an unfilled list that is kept while a call begins again",
         "timers/due.pyx",
-        "        hidden = FREE_THREADED or not ready or (keyed and self.boxes.keys.shared)\n"
+        "        hidden = FREE_THREADED or not ready or (keyed and keys_of(self).shared)\n"
         "        if hidden:\n            PyObject_GC_UnTrack(<PyObject *>taken)\n"
-        "        if self.version != version or self.queue.moves != moves:\n            taken = None\n",
-        "        hidden = False\n        if self.version != version or self.queue.moves != moves:\n",
+        "        if self.queue.version != version or self.queue.moves != moves:\n            taken = None\n",
+        "        hidden = False\n        if self.queue.version != version or self.queue.moves != moves:\n",
         Quick,
         _tool("from tests.proof.nested import *; [check(seed, 200) for seed in range(50)]"),
         "the collector sees",
