@@ -23,9 +23,9 @@ from timers.state cimport thaw
 from timers.spots cimport Spot, peek, remove_at_spot
 from timers.timerqueue cimport take_back
 from timers.timerset cimport (
-    ATTEMPTS, TimerSet, check_kind, copy_into, exchange, fresh_for, give_back_boxes, has_loose,
+    ATTEMPTS, TimerSet, check_kind, copy_into, exchange, forget_soonest, fresh_for, give_back_boxes, has_loose,
     keys_of, make_boxes, make_keyed, must_be_unchanged, next_time, note_removal, put_token, release, restless_error,
-    set_soonest, token_of,
+    token_of,
 )
 from timers.times cimport FLOAT, INT, read_time, turn_to_float, write_time
 from timers.tokens cimport timers_drop
@@ -367,14 +367,14 @@ cdef int add_key(
 ) except -1:
     cdef size_t word
     if deadline < self.queue.next:
-        set_soonest(self, None)
+        forget_soonest(self)
     word = put_token(self, deadline, key, keeping, hash)
     if not word:
         raise MemoryError
     # Last, so that where memory is wanting the table stays as it is: a search that was interrupted relies on that.
     if make_room(keys_of(self), fold(hash), &place) < 0:
         release(self, take_back(&self.queue, deadline))
-        set_soonest(self, None)
+        forget_soonest(self)
         raise MemoryError
     insert_key(keys_of(self), place, fold(hash), word, deadline)
     self.queue.version += 1

@@ -11,7 +11,8 @@ from timers.due cimport take, take_items
 from timers.state cimport freeze
 from timers.timerqueue cimport queue_memory
 from timers.timerset cimport (
-    TimerSet, boxes_of, check_timers, copy_into, exchange, fresh_for, has_loose, is_keyed, next_time, soonest_of, survey,
+    TimerSet, boxes_of, check_timers, copy_into, exchange, fresh_for, has_loose, is_keyed, next_time, soonest_of,
+    survey,
 )
 from timers.times cimport read_time, write_time
 

@@ -10,8 +10,8 @@ from timers.index cimport ASK, Searcher, crowd_find
 from timers.spots cimport crowd_at, find_spot, is_crowded, next_at_spot, remove_at_spot
 from timers.timerqueue cimport put, take_back
 from timers.timerset cimport (
-    ATTEMPTS, among_pending, give_back_boxes, has_boxes, is_equal, note_removal, peek_at, release, restless_error,
-    set_soonest, token_of,
+    ATTEMPTS, among_pending, forget_soonest, give_back_boxes, has_boxes, is_equal, note_removal, peek_at, release,
+    restless_error, token_of,
 )
 from timers.tokens cimport box_of, is_boxed, timers_drop, timers_keep
 
@@ -243,7 +243,7 @@ cdef int shift(TimerSet self, Spot *spot, object token, uint64_t new_at) except 
         or remove_at_spot(&self.queue, spot, &word) < 0
     ):
         word = take_back(&self.queue, new_at)
-        set_soonest(self, None)
+        forget_soonest(self)
         timers_drop(word)
         raise MemoryError
     timers_drop(word)

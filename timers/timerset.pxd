@@ -31,8 +31,8 @@ cdef extern from "Python.h":
 
 cdef class TimerSet:
     cdef object __weakref__
-    # The boxes, where a token needs one; they hold what else lies here: the time of `queue.next`, once it was asked for.
-    # (Two attributes would make every notifier larger by 16 bytes.)
+    # The boxes, where a token needs one; then they have what else lies here, the time of `queue.next`, once it was
+    # asked for. (Two attributes would make every notifier larger by 16 bytes.)
     cdef object beside
     cdef Queue queue
 
@@ -67,6 +67,7 @@ cdef void give_back_boxes(TimerSet self) noexcept
 
 # The time of what is next, which is kept until that is another.
 cdef object write_soonest(TimerSet self)
+cdef void set_soonest(TimerSet self, object at) noexcept
 # All timers in order, as they are at one moment: the deadlines, in the memory of a bytes object, the tokens, the kind.
 cdef tuple survey(TimerSet self)
 # The first `most` timers: all, or ripened ones.
@@ -124,11 +125,9 @@ cdef inline object next_time(TimerSet self):
     return write_soonest(self) if soonest is None else soonest
 
 
-cdef inline void set_soonest(TimerSet self, object at) noexcept:
-    if has_boxes(self):
-        (<Boxes>self.beside).soonest = at
-    else:
-        self.beside = at
+cdef inline void forget_soonest(TimerSet self) noexcept:
+    if self.beside is not None:
+        set_soonest(self, None)
 
 
 cdef inline PyObject *peek_at(TimerSet self, size_t word) noexcept:
@@ -160,7 +159,7 @@ cdef inline void note_removal(TimerSet self, uint64_t next) noexcept:
     """After a removal; `next`: the soonest deadline before it."""
     self.queue.version += 1
     if self.queue.next != next:
-        set_soonest(self, None)
+        forget_soonest(self)
 
 
 cdef inline uint64_t hash_of(TimerSet self, size_t word) noexcept:
@@ -203,7 +202,7 @@ cdef inline int add_as(
     if kind != self.queue.kind:
         check_kind(self, &deadline, kind, name)
     if deadline < self.queue.next:
-        set_soonest(self, None)
+        forget_soonest(self)
     if not put_token(self, deadline, token, keeping, 0):
         raise MemoryError
     self.queue.version += 1

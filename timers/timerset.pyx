@@ -182,7 +182,7 @@ cdef int put_all(
                 break
         done += 1
     if self.queue.next != next:
-        set_soonest(self, None)
+        forget_soonest(self)
     if done == count:
         self.queue.version += count
         return 0
@@ -259,6 +259,13 @@ cdef object write_soonest(TimerSet self):
     return at
 
 
+cdef void set_soonest(TimerSet self, object at) noexcept:
+    if has_boxes(self):
+        (<Boxes>self.beside).soonest = at
+    else:
+        self.beside = at
+
+
 cdef tuple survey(TimerSet self):
     return survey_some(self, <size_t>-1)
 
@@ -320,7 +327,7 @@ cdef bint try_to_copy(TimerSet self, TimerSet twin) except -1:
         raise MemoryError
     twin.queue.kind = self.queue.kind
     if held is None:
-        set_soonest(twin, None)
+        forget_soonest(twin)
     else:
         twin.beside = boxes
     twin.queue.version += 1
