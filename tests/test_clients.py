@@ -10,6 +10,7 @@ import gc
 import sched
 import subprocess
 import sys
+import threading
 from decimal import Decimal
 from fractions import Fraction
 from importlib.util import find_spec
@@ -44,6 +45,77 @@ def test_sched_priorities_decide_among_equal_times() -> None:
     assert ran == ["first", "urgent", "second", "later"] and clock == [later]
     with pytest.raises(ValueError):
         scheduler.cancel(dropped)
+
+
+class Stop(Exception):
+    """What a handler of a signal raises, as that of SIGINT does."""
+
+
+def interrupted(run: Any, ran: list[str], count: int) -> None:
+    """Raise in the midst of `run` again and again, between any two lines of ours, and go on until all ran."""
+    stops = 0
+
+    def trace(frame: Any, event: str, argument: Any) -> Any:
+        nonlocal stops
+        if not frame.f_code.co_filename.endswith(("events.py", "simulation.py")):
+            return None
+        if event == "line":
+            steps[0] += 1
+            if steps[0] % 53 == 0 and stops < 20:
+                stops += 1
+                raise Stop
+        return trace
+
+    steps = [0]
+    while True:
+        sys.settrace(trace)
+        try:
+            run()
+            break
+        except Stop:
+            continue
+        finally:
+            sys.settrace(None)
+    # As with the heap, each takes with it what was about to be run.
+    assert stops == 20 and count - stops <= len(ran) <= count
+
+
+@NEEDS_SEQUENCE
+def test_sched_interrupted() -> None:
+    from bench.clients.events import Scheduler
+
+    scheduler, ran = Scheduler(lambda: 2.0, lambda delay: None), list[str]()
+    for _ in range(1000):
+        scheduler.enterabs(1.0, 1, ran.append, ("event",))
+    interrupted(scheduler.run, ran, 1000)
+
+
+@pytest.mark.skipif(find_spec("simpy") is None, reason="simpy is not installed")
+def test_simpy_interrupted() -> None:
+    from bench.clients.simulation import WheelEnvironment
+
+    environment, ran = WheelEnvironment(), list[str]()
+    for _ in range(1000):
+        environment.timeout(1).callbacks.append(lambda event: ran.append("event"))
+    interrupted(environment.run, ran, 1000)
+
+
+@NEEDS_SEQUENCE
+def test_sched_queue_beside_a_thread_that_sets_events() -> None:
+    from bench.clients.events import Scheduler
+
+    scheduler = Scheduler()
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        thread = threading.Thread(target=lambda: [scheduler.enterabs(1e9 + n, 1, print) for n in range(3000)])
+        thread.start()
+        while thread.is_alive():
+            assert len(scheduler.queue) <= 3000
+        thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+    assert len(scheduler.queue) == 3000
 
 
 @NEEDS_SEQUENCE

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sched
 import time
+from copy import copy
 from functools import partial
 from heapq import heapify, heappop, heappush
 from itertools import count
@@ -55,7 +56,8 @@ class Scheduler(sched.scheduler):
     @property
     def queue(self) -> list[Event]:
         with self._lock:
-            return sorted([*self._soonest, *(event for _, event in self._timers)])
+            # A copy is walked over: another thread may set an event meanwhile.
+            return sorted([*self._soonest, *(event for _, event in copy(self._timers))])
 
     def run(self, blocking: bool = True) -> Optional[Any]:
         lock, soonest, timers = self._lock, self._soonest, self._timers
@@ -67,9 +69,11 @@ class Scheduler(sched.scheduler):
                 wait = at - now  # nothing need be taken to see that
             else:
                 with lock:
-                    if at is not None and (not soonest or at <= float(soonest[0][0])):
-                        for event in timers.due(at):
+                    # One at a time: an interrupt in between loses no more than with the heap.
+                    while at is not None and (not soonest or at <= float(soonest[0][0])):
+                        for event in timers.due(at, 1):
                             heappush(soonest, event)
+                        at = timers.next_at()
                     if not soonest:
                         if at is None:
                             return None

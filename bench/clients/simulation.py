@@ -35,10 +35,13 @@ class WheelEnvironment(Environment):
 
     def _gather(self) -> None:
         """Bring the soonest event to the top of the heap."""
-        queue, at = self._queue, self._timers.next_at()
-        if at is not None and (not queue or at <= float(queue[0][0])):
-            for entry in self._timers.due(at):
+        queue, timers = self._queue, self._timers
+        at = timers.next_at()
+        # One at a time: an interrupt in between loses no more than with the heap.
+        while at is not None and (not queue or at <= float(queue[0][0])):
+            for entry in timers.due(at, 1):
                 heappush(queue, entry)
+            at = timers.next_at()
 
     def peek(self) -> SimTime:
         self._gather()
