@@ -1,13 +1,12 @@
 #!/usr/bin/env bash
-# Celery 5.7.0 (PyPI) with tzdata 2026.3, CPython 3.11; the sources are `crontab.remaining_estimate` in
-# https://github.com/celery/celery/blob/v5.7.0/celery/schedules.py, and `remaining`, which takes the difference of two
-# times of one zone and so of their wall clocks, in https://github.com/celery/celery/blob/v5.7.0/celery/utils/time.py.
+# Celery 5.7.0 (PyPI) with tzdata 2026.3, CPython 3.11; the source is `crontab.remaining_delta`, which looks for the next
+# hour and minute on the wall clock, in https://github.com/celery/celery/blob/v5.7.0/celery/schedules.py.
 #
 # A `crontab()` of Celery beat is "every minute", and one with minute="*/30" every half hour: at most so long is expected
 # to lie between two runs, in any zone that is given as `timezone`. But in the night in which the clocks are put back
-# nothing runs until the wall clock has passed, for the second time, what it showed at the last run. The guide to
-# periodic tasks says nothing of it; https://github.com/celery/celery/issues/10107 tells of an hourly task that is missed
-# once. Seen, on 25 October 2026, for the scheduler's own entries, asked once a minute:
+# nothing runs while they show an hour again: no time of it is later, on the clock, than that of the last run. The guide
+# to periodic tasks says nothing of it; https://github.com/celery/celery/issues/10107 tells of an hourly task that is
+# missed once. Seen, on 25 October 2026, for the scheduler's own entries, asked once a minute:
 #   Europe/Paris, crontab(): 61 minutes, from 00:59 to 02:00 UTC
 #   Europe/Paris, crontab(minute="*/30"): 90 minutes, from 00:30 to 02:00 UTC
 #   Europe/Paris, crontab(minute=0): 120 minutes, from 00:00 to 02:00 UTC
