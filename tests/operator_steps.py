@@ -20,6 +20,11 @@ ONE_SHARD = types.SimpleNamespace(
     stateful_batch=partial(timers.operators.stateful_batch, shards=1),
     stateful=partial(timers.operators.stateful, shards=1),
 )
+# The shards of two keys are the same as often as not.
+TWO_SHARDS = types.SimpleNamespace(
+    stateful_batch=partial(timers.operators.stateful_batch, shards=2),
+    stateful=partial(timers.operators.stateful, shards=2),
+)
 NO_WAIT = timedelta(0)
 both = pytest.mark.parametrize("module", ENGINES, ids=["bytewax", "timers"])
 alike = pytest.mark.parametrize("module", [*ENGINES, ONE_SHARD], ids=["bytewax", "timers", "one shard"])

@@ -1,5 +1,7 @@
-"""`timers.operators` takes what Bytewax takes: states that are never pickled, and a clock that Python's is not."""
+"""`timers.operators` takes what Bytewax takes: states that are never pickled, numpy's flags, the clock and one time an
+activation."""
 
+import threading
 from datetime import datetime, timezone
 from typing import Any, Optional
 
@@ -7,9 +9,13 @@ import pytest
 
 pytest.importorskip("bytewax", reason="Bytewax has no wheel for this Python")
 
+import bytewax.operators
+import numpy
+
 import timers.operators
-from tests.engine_flow import run
-from tests.operator_steps import NO_WAIT, alike, item, logic
+from tests.engine_flow import Journal, run
+from tests.operator_steps import ENGINES, NO_WAIT, ONE_SHARD, TWO_SHARDS, alike, item, logic
+from timers.operators import Shard, shard_of
 
 REAL = datetime
 
@@ -75,8 +81,112 @@ def test_a_shard_that_nobody_has_asked_takes_its_own_clock() -> None:
         def snapshot(self) -> None:
             return None
 
-    shard: Any = timers.operators.Shard("step", 1, lambda state: Armed(), None)
+    shard: Any = Shard("step", 1, lambda state: Armed(), None)
     shard.on_batch([("a", 1)])
     assert shard.on_notify() == ([], False)
     assert shard.notify_at() == datetime(2020, 1, 1, tzinfo=timezone.utc)
     assert shard.on_notify() == ([("a", "rang")], True)
+
+
+@pytest.mark.parametrize("flag", [numpy.True_, numpy.False_, numpy.array(True), numpy.int64(1)], ids=repr)
+def test_flags_of_numpy_are_taken_where_the_engine_takes_them(flag: Any) -> None:
+    def output(module: Any) -> Any:
+        build = lambda state: logic(on_batch=lambda self, values: (values, flag))()  # noqa: E731
+        try:
+            return run(module, [[("k", 1)], [("k", 2)]], builder=build, ready=lambda journal: True).output
+        except BaseException as error:
+            return type(error)
+
+    original, sharded = map(output, ENGINES)
+    assert sharded == original
+
+
+# --- One time an activation
+
+EVEN = [key for key in "abcdefghijkl" if shard_of(key, 2) == 0]
+ODD = [key for key in "abcdefghijkl" if shard_of(key, 2) == 1]
+of_shards = pytest.mark.parametrize(
+    "module", [bytewax.operators, ONE_SHARD, TWO_SHARDS], ids=["bytewax", "one shard", "two shards"]
+)
+
+
+@of_shards
+@pytest.mark.parametrize("actions", [["sleep"], ["sleep", "discard"]], ids=" and ".join)
+def test_a_time_moved_in_good_time_stays_quiet_though_another_shard_is_slow(module: Any, actions: list[str]) -> None:
+    """Nor is it of consequence that the slow shard goes in the same activation."""
+    slow, (due, passed, moved) = EVEN[0], ODD[:3]
+    first = [item(due, "at", 0.1), item(passed, "at", 0.1), item(moved, "at", 0.5)]
+    second = [item(slow, action, 0.7) for action in actions]
+    second += [item(passed, "at", 3600), item(moved, "at", 3600), item(EVEN[1], "late", [due, passed])]
+    second += [item(EVEN[1], "discard")]
+    result = run(module, [first, second], ready=Journal.arrived, late=True)
+    assert [call[0] for call in result.journal.calls[moved]].count("notify") == 0
+    # Their time had passed when the activation began.
+    for key in (due, passed):
+        assert [call[0] for call in result.journal.calls[key]].count("notify") == 1
+
+
+@of_shards
+def test_each_activation_has_a_time_of_its_own(module: Any) -> None:
+    """In the first every shard loses its keys; a key whose time comes after that one is moved too late."""
+    gone, due, moved = EVEN[0], *ODD[:2]
+    armed = [item(due, "at", 0.2), item(moved, "at", 0.3)]
+    late = [item(gone, "late", [due, moved]), item(moved, "at", 3600)]
+    result = run(module, [armed, [item(gone, "discard")], late], ready=Journal.arrived, late=True)
+    assert [call[0] for call in result.journal.calls[moved]][2:5] == ["batch", "notify", "notify_at"]
+
+
+class Fleeting(timers.operators.StatefulBatchLogic[Any, Any, None]):
+    """Fails at the value "fail", and goes after any other."""
+
+    def on_batch(self, values: list[Any]) -> Any:
+        if "fail" in values:
+            raise LookupError
+        return values, True
+
+    def snapshot(self) -> None:
+        return None
+
+
+def shards(count: int) -> list[Any]:
+    return [Shard("step", count, lambda state: Fleeting(), None) for _ in range(count)]
+
+
+def test_the_shards_of_a_thread_share_the_start_until_the_batches_are_over() -> None:
+    def other_thread() -> None:
+        third.on_batch([("c", 1)])
+        third.notify_at()
+
+    first, second, third = shards(3)
+    for end in ("on_notify", "on_eof", "notify_at"):
+        first.on_batch([("a", 1)])
+        thread = threading.Thread(target=other_thread)
+        thread.start()
+        thread.join()
+        second.on_batch([("b", 1)])
+        start = first.now
+        assert second.now is start
+        getattr(first, end)()
+        second.on_batch([("b", 1)])
+        assert second.now is not start
+        second.notify_at()
+
+
+def test_a_logic_that_raises_leaves_no_start_behind() -> None:
+    first, second, third = shards(3)
+    first.on_batch([("a", 1)])
+    with pytest.raises(RuntimeError):
+        second.on_batch([("b", "fail")])
+    third.on_batch([("c", 1)])
+    assert third.now is not first.now
+    third.notify_at()
+
+
+@pytest.mark.parametrize("method", ["on_notify", "on_eof"])
+def test_a_shard_without_keys_goes_when_it_is_called_next(method: str) -> None:
+    shard: Any
+    emptied, restored = shards(1)[0], Shard("step", 1, lambda state: Fleeting(), (timers.operators.FORMAT, 1, (), ()))
+    assert emptied.on_batch([("a", 1)]) == ([("a", 1)], False)
+    for shard in (emptied, restored):
+        assert shard.notify_at() < datetime.now(timezone.utc)
+        assert getattr(shard, method)() == ([], True)

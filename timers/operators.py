@@ -19,10 +19,12 @@ the first run. `python -m bench.engine` measures the trade.
 import inspect
 import operator
 import pickle
+import threading
 import zlib
 from collections import defaultdict
 from collections.abc import Iterable
 from datetime import datetime, timezone
+from importlib import metadata
 from types import MappingProxyType
 from typing import Any, Callable, Generic, Optional, SupportsIndex, TypeVar
 
@@ -51,6 +53,10 @@ Builder = Callable[[Optional[S]], StatefulBatchLogic[V, W, S]]
 
 SHARDS = 1024
 UTC = timezone.utc
+# Due in every activation.
+PAST = datetime.min.replace(tzinfo=UTC)
+# What numpy 1 calls its `bool`; only the fork of Bytewax knows what numpy 2 does.
+NUMPY_BOOLS = ("bool_", "bool") if any(metadata.distributions(name="bytewax-fork")) else ("bool_",)
 # A shard's snapshot, once pickled, is (FORMAT, number of shards, keys, their pickled snapshots).
 FORMAT = "timers.operators 1"
 Pickled = tuple[str, int, tuple[str, ...], tuple[bytes, ...]]
@@ -170,14 +176,31 @@ class ShardSnapshot:
         return tuple, ((FORMAT, self.shards, tuple(self.snapshots), tuple(pickled)),)
 
 
+class Activation(threading.local):
+    """What the shards that a worker's thread calls in one activation of a step share.
+
+    The engine calls every `on_batch` of an activation, then every `on_notify`, every `on_eof` and every `notify_at`.
+    `start` is when it called the first `on_batch`; the first of the other three drops it. So there is none between two
+    activations, be they of one step or of two.
+    """
+
+    start: Optional[datetime] = None
+
+
+ACTIVATION = Activation()
+
+
 class Shard(StatefulBatchLogic[tuple[str, V], tuple[str, W], Any], Generic[V, W, S]):
     """The logic of one engine key. Its state is a `ShardSnapshot`, and comes back as what that is once pickled.
 
     - Each key has a logic, and one that has asked to be notified a time in `timers`.
     - `unasked` are the keys whose `notify_at` is still to be called in this activation.
     - `awoken` are the keys whose snapshot is older than their logic.
-    - `now` is when the activation reached the shard; the engine too takes the time before it calls any `on_batch`,
-      so that a timer that is moved in good time doesn't fire because a batch took long.
+    - `now` is the activation's start, if the shard has a batch in it; the engine too takes the time before it calls any
+      `on_batch`, so that a timer that is moved in good time doesn't fire because a batch took long, this shard's or
+      another's.
+    - A shard that `on_batch` leaves without keys stays until the next `on_notify` or `on_eof`: what `on_batch` discards
+      isn't asked `notify_at`, and where that holds for every shard, nothing would end the activation.
     - `asked` is when the engine was asked to notify the shard; by its clock, which is the one that counts, that time
       has come when it does.
     """
@@ -193,12 +216,16 @@ class Shard(StatefulBatchLogic[tuple[str, V], tuple[str, W], Any], Generic[V, W,
         self.awoken: dict[str, None] = {}
         self.now: Optional[datetime] = None
         self.asked: Optional[datetime] = None
-        self.restored = state is not None
+        # The engine calls `on_batch` first for a new shard; not so for what it has restored, be it from `None`.
+        self.known = state is not None
         if state is not None:
             self.restore(state)
 
     def on_batch(self, values: list[tuple[str, V]]) -> tuple[Iterable[tuple[str, W]], bool]:
-        self.now = datetime.now(UTC)
+        self.known = True
+        self.now = ACTIVATION.start or datetime.now(UTC)
+        # If a logic raises, a later run in the thread finds none.
+        ACTIVATION.start = None
         batches: defaultdict[str, list[V]] = defaultdict(list)
         for key, value in values:
             batches[key].append(value)
@@ -207,9 +234,11 @@ class Shard(StatefulBatchLogic[tuple[str, V], tuple[str, W], Any], Generic[V, W,
             if key not in self.keys:
                 self.build(key, None)
             self.call(key, "on_batch", emitted, batch)
-        return emitted, not self.keys
+        ACTIVATION.start = self.now
+        return emitted, False
 
     def on_notify(self) -> tuple[Iterable[tuple[str, W]], bool]:
+        ACTIVATION.start = None
         emitted: list[tuple[str, W]] = []
         now = self.now or datetime.now(UTC)
         for key in self.timers.due(max(now, self.asked or now)):
@@ -217,22 +246,23 @@ class Shard(StatefulBatchLogic[tuple[str, V], tuple[str, W], Any], Generic[V, W,
         return emitted, not self.keys
 
     def on_eof(self) -> tuple[Iterable[tuple[str, W]], bool]:
+        ACTIVATION.start = None
         emitted: list[tuple[str, W]] = []
         for key in list(self.keys):
             self.call(key, "on_eof", emitted)
         return emitted, not self.keys
 
     def notify_at(self) -> Optional[datetime]:
-        if not self.keys and not self.restored:
-            # The engine calls `on_batch` first for a new key; this one it has restored from a state of `None`.
+        if not self.known:
             raise self.foreign(None)
+        ACTIVATION.start = None
         for key in self.unasked:
             at = self.ask(key)
             if at is not None and at != self.timers.get(key):
                 self.timers[key] = at
         self.unasked.clear()
         self.now = None
-        self.asked = self.timers.next_at()
+        self.asked = self.timers.next_at() if self.keys else PAST
         return self.asked
 
     def snapshot(self) -> ShardSnapshot:
@@ -282,7 +312,7 @@ class Shard(StatefulBatchLogic[tuple[str, V], tuple[str, W], Any], Generic[V, W,
         emit, discard = answer
         if not is_sequence(emit):
             raise self.refused(method, key, "an emit that is a sequence, and no str", emit)
-        if type(discard) is not bool:
+        if type(discard) is not bool and not is_numpy_bool(discard):
             raise self.refused(method, key, "a discard flag that is a bool", discard)
         try:
             emitted.extend([(key, value) for value in emit])
@@ -354,6 +384,11 @@ class ItemLogic(StatefulBatchLogic[V, W, S]):
 
     def snapshot(self) -> S:
         return self.kept.snapshot()
+
+
+def is_numpy_bool(discard: Any) -> bool:
+    """What the engine takes for one: it goes by the name."""
+    return type(discard).__module__ == "numpy" and type(discard).__name__ in NUMPY_BOOLS
 
 
 def is_sequence(emit: Any) -> bool:
