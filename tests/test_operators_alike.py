@@ -15,7 +15,7 @@ import numpy
 import timers.operators
 from tests.engine_flow import Journal, run
 from tests.operator_steps import ENGINES, NO_WAIT, ONE_SHARD, TWO_SHARDS, alike, item, logic
-from timers.operators import Shard, shard_of
+from timers.operators import STARTS, Shard, shard_of
 
 REAL = datetime
 
@@ -136,12 +136,20 @@ def test_each_activation_has_a_time_of_its_own(module: Any) -> None:
     assert [call[0] for call in result.journal.calls[moved]][2:5] == ["batch", "notify", "notify_at"]
 
 
+@of_shards
+def test_a_time_that_comes_during_a_batch_waits_for_the_next_activation(module: Any) -> None:
+    """The next batch is quicker, though no other key of the first is in the shard."""
+    due, later = ODD[:2]
+    first = [item(due, "at", 0.1), item(later, "at", 0.4)]
+    second = [item(EVEN[0], "sleep", 0.6), item(EVEN[1], "late", [due])]
+    result = run(module, [first, second, [item(later, "discard")]], ready=Journal.arrived, late=True)
+    assert [call[0] for call in result.journal.calls[later]] == ["batch", "notify_at", "batch"]
+
+
 class Fleeting(timers.operators.StatefulBatchLogic[Any, Any, None]):
-    """Fails at the value "fail", and goes after any other."""
+    """Goes after each batch."""
 
     def on_batch(self, values: list[Any]) -> Any:
-        if "fail" in values:
-            raise LookupError
         return values, True
 
     def snapshot(self) -> None:
@@ -152,34 +160,66 @@ def shards(count: int) -> list[Any]:
     return [Shard("step", count, lambda state: Fleeting(), None) for _ in range(count)]
 
 
-def test_the_shards_of_a_thread_share_the_start_until_the_batches_are_over() -> None:
+@pytest.mark.parametrize("end", ["on_eof", "notify_at"])
+def test_the_shards_of_a_thread_share_the_start_until_the_activation_ends(end: str) -> None:
     def other_thread() -> None:
         third.on_batch([("c", 1)])
         third.notify_at()
 
     first, second, third = shards(3)
-    for end in ("on_notify", "on_eof", "notify_at"):
-        first.on_batch([("a", 1)])
-        thread = threading.Thread(target=other_thread)
-        thread.start()
-        thread.join()
-        second.on_batch([("b", 1)])
-        start = first.now
-        assert second.now is start
-        getattr(first, end)()
-        second.on_batch([("b", 1)])
-        assert second.now is not start
-        second.notify_at()
-
-
-def test_a_logic_that_raises_leaves_no_start_behind() -> None:
-    first, second, third = shards(3)
     first.on_batch([("a", 1)])
+    (start,) = STARTS.values()
+    thread = threading.Thread(target=other_thread)
+    thread.start()
+    thread.join()
+    second.on_batch([("b", 1)])
+    assert first.on_notify() == ([], False)
+    assert list(STARTS.values()) == [start]
+    getattr(first, end)()
+    assert not STARTS
+
+
+def test_a_shard_that_is_discarded_sets_no_start() -> None:
+    first, second = shards(2)
+    first.on_batch([("a", 1)])
+    first.notify_at()
+    assert first.on_notify() == ([], True)
+    assert not STARTS
+    second.on_notify()
+    assert not STARTS
+
+
+@pytest.mark.parametrize("method", ["on_batch", "on_notify", "on_eof", "notify_at"])
+def test_a_logic_that_raises_leaves_no_start_behind(method: str) -> None:
+    class Failing(Fleeting):
+        def on_batch(self, values: list[Any]) -> Any:
+            return values, self.fail("on_batch")
+
+        def on_notify(self) -> Any:
+            return [], self.fail("on_notify")
+
+        def on_eof(self) -> Any:
+            return [], self.fail("on_eof")
+
+        def notify_at(self) -> datetime:
+            self.fail("notify_at")
+            return datetime(2020, 1, 1, tzinfo=timezone.utc)
+
+        def fail(self, called: str) -> bool:
+            if called == method:
+                raise LookupError
+            return False
+
+    shard: Any = Shard("step", 1, lambda state: Failing(), None)
     with pytest.raises(RuntimeError):
-        second.on_batch([("b", "fail")])
-    third.on_batch([("c", 1)])
-    assert third.now is not first.now
-    third.notify_at()
+        for _ in range(2):
+            shards(1)[0].on_batch([("b", 1)])
+            shard.on_batch([("a", 1)])
+            shard.on_notify()
+            if method == "on_eof":
+                shard.on_eof()
+            shard.notify_at()
+    assert not STARTS
 
 
 @pytest.mark.parametrize("method", ["on_notify", "on_eof"])

@@ -19,12 +19,12 @@ the first run. `python -m bench.engine` measures the trade.
 import inspect
 import operator
 import pickle
-import threading
 import zlib
 from collections import defaultdict
 from collections.abc import Iterable
 from datetime import datetime, timezone
 from importlib import metadata
+from threading import get_ident
 from types import MappingProxyType
 from typing import Any, Callable, Generic, Optional, SupportsIndex, TypeVar
 
@@ -55,6 +55,12 @@ SHARDS = 1024
 UTC = timezone.utc
 # Due in every activation.
 PAST = datetime.min.replace(tzinfo=UTC)
+# When the activation that a thread is in began, by the thread. The engine calls every `on_batch` of an activation, then
+# every `on_notify`, every `on_eof` and every `notify_at`. A shard that stays sets the start if there is none, and the
+# first `on_eof` or `notify_at` drops it: a shard that stays is called one of them. So there is none between two
+# activations, be they of one step or of two. (A `threading.local` forgets: Python takes a worker for a new thread
+# whenever it comes back from the engine.)
+STARTS: dict[int, datetime] = {}
 # What numpy 1 calls its `bool`; only the fork of Bytewax knows what numpy 2 does.
 NUMPY_BOOLS = ("bool_", "bool") if any(metadata.distributions(name="bytewax-fork")) else ("bool_",)
 # A shard's snapshot, once pickled, is (FORMAT, number of shards, keys, their pickled snapshots).
@@ -176,31 +182,17 @@ class ShardSnapshot:
         return tuple, ((FORMAT, self.shards, tuple(self.snapshots), tuple(pickled)),)
 
 
-class Activation(threading.local):
-    """What the shards that a worker's thread calls in one activation of a step share.
-
-    The engine calls every `on_batch` of an activation, then every `on_notify`, every `on_eof` and every `notify_at`.
-    `start` is when it called the first `on_batch`; the first of the other three drops it. So there is none between two
-    activations, be they of one step or of two.
-    """
-
-    start: Optional[datetime] = None
-
-
-ACTIVATION = Activation()
-
-
 class Shard(StatefulBatchLogic[tuple[str, V], tuple[str, W], Any], Generic[V, W, S]):
     """The logic of one engine key. Its state is a `ShardSnapshot`, and comes back as what that is once pickled.
 
     - Each key has a logic, and one that has asked to be notified a time in `timers`.
     - `unasked` are the keys whose `notify_at` is still to be called in this activation.
     - `awoken` are the keys whose snapshot is older than their logic.
-    - `now` is the activation's start, if the shard has a batch in it; the engine too takes the time before it calls any
-      `on_batch`, so that a timer that is moved in good time doesn't fire because a batch took long, this shard's or
-      another's.
-    - A shard that `on_batch` leaves without keys stays until the next `on_notify` or `on_eof`: what `on_batch` discards
-      isn't asked `notify_at`, and where that holds for every shard, nothing would end the activation.
+    - What is due is so at the start of the activation: the engine too takes the time before it calls any `on_batch`, so
+      that a timer that is moved in good time doesn't fire because a batch took long, this shard's or another's.
+    - `batched` is whether the shard has a batch in this activation. If it has, and is left without keys, it stays until
+      an activation without, or the end of the input: were every shard of an activation discarded, none would be asked
+      `notify_at`, and the start would outlast it.
     - `asked` is when the engine was asked to notify the shard; by its clock, which is the one that counts, that time
       has come when it does.
     """
@@ -214,7 +206,7 @@ class Shard(StatefulBatchLogic[tuple[str, V], tuple[str, W], Any], Generic[V, W,
         # Ordered sets.
         self.unasked: dict[str, None] = {}
         self.awoken: dict[str, None] = {}
-        self.now: Optional[datetime] = None
+        self.batched = False
         self.asked: Optional[datetime] = None
         # The engine calls `on_batch` first for a new shard; not so for what it has restored, be it from `None`.
         self.known = state is not None
@@ -222,10 +214,10 @@ class Shard(StatefulBatchLogic[tuple[str, V], tuple[str, W], Any], Generic[V, W,
             self.restore(state)
 
     def on_batch(self, values: list[tuple[str, V]]) -> tuple[Iterable[tuple[str, W]], bool]:
-        self.known = True
-        self.now = ACTIVATION.start or datetime.now(UTC)
+        self.known = self.batched = True
+        thread = get_ident()
         # If a logic raises, a later run in the thread finds none.
-        ACTIVATION.start = None
+        now = STARTS.pop(thread, None) or datetime.now(UTC)
         batches: defaultdict[str, list[V]] = defaultdict(list)
         for key, value in values:
             batches[key].append(value)
@@ -234,19 +226,23 @@ class Shard(StatefulBatchLogic[tuple[str, V], tuple[str, W], Any], Generic[V, W,
             if key not in self.keys:
                 self.build(key, None)
             self.call(key, "on_batch", emitted, batch)
-        ACTIVATION.start = self.now
+        STARTS[thread] = now
         return emitted, False
 
     def on_notify(self) -> tuple[Iterable[tuple[str, W]], bool]:
-        ACTIVATION.start = None
+        thread = get_ident()
+        start = STARTS.pop(thread, None)
+        now = start or datetime.now(UTC)
         emitted: list[tuple[str, W]] = []
-        now = self.now or datetime.now(UTC)
         for key in self.timers.due(max(now, self.asked or now)):
             self.call(key, "on_notify", emitted)
-        return emitted, not self.keys
+        discard = not self.keys and not self.batched
+        if start is not None or not discard:
+            STARTS[thread] = now
+        return emitted, discard
 
     def on_eof(self) -> tuple[Iterable[tuple[str, W]], bool]:
-        ACTIVATION.start = None
+        STARTS.pop(get_ident(), None)
         emitted: list[tuple[str, W]] = []
         for key in list(self.keys):
             self.call(key, "on_eof", emitted)
@@ -255,13 +251,13 @@ class Shard(StatefulBatchLogic[tuple[str, V], tuple[str, W], Any], Generic[V, W,
     def notify_at(self) -> Optional[datetime]:
         if not self.known:
             raise self.foreign(None)
-        ACTIVATION.start = None
+        STARTS.pop(get_ident(), None)
         for key in self.unasked:
             at = self.ask(key)
             if at is not None and at != self.timers.get(key):
                 self.timers[key] = at
         self.unasked.clear()
-        self.now = None
+        self.batched = False
         self.asked = self.timers.next_at() if self.keys else PAST
         return self.asked
 
