@@ -40,8 +40,8 @@ class BuildExt(build_ext):
 ROOMS = (
     *("times", "arrow", "columns", "keys", "keeping", "boxes", "crowd", "index"),
     *("wheel", "sharing", "reach", "cascade", "insertion", "forwarding", "expiry", "removal", "invariants"),
-    *("timerqueue", "spots", "timerset", "due", "search", "lookup", "numbers", "pending", "copies", "state"),
-    *("face", "notifier", "views", "deadlines"),
+    *("timerqueue", "spots", "timerset", "due", "search", "lookup", "numbers", "entries", "pending", "copies"),
+    *("state", "face", "notifier", "views", "deadlines"),
 )
 
 SANITIZERS = {"": None, "address": "address,undefined", "thread": "thread"}

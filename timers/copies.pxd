@@ -5,7 +5,7 @@ from timers.timerset cimport TimerSet
 
 # A copy of any subclass. Its timers are those of one moment, and only then may copying tokens change anything.
 cdef TimerSet copy_of(TimerSet self, TimerSet twin)
-# None where keys would have to be copied.
+# The keys' copies may have other hashes; ValueError where two of them are equal.
 cdef TimerSet deepcopy_of(TimerSet self, TimerSet twin, memo)
 # What `copy` and `pickle` make a new one with: (function, arguments), without timers or attributes.
 cdef tuple recipe(self)

@@ -1,12 +1,16 @@
 """Copies: see copies.pxd."""
 
 cimport cython
-from cpython.object cimport PyObject
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
+from cpython.object cimport PyObject, PyObject_Hash
 from libc.stdint cimport uint32_t, uint64_t
 
 from timers.bits cimport low_bit
-from timers.boxes cimport BLOCK_BITS, Boxes, peek_in_box, replace_in_box
-from timers.timerset cimport TimerSet, boxes_of, copy_into, exchange, is_keyed, must_be_unchanged
+from timers.boxes cimport BLOCK, BLOCK_BITS, Boxes, peek_in_box, replace_in_box
+from timers.keys cimport Entry, entry_at, fold, insert_key, make_room, own_run, place_of, remove_key
+from timers.lookup cimport find_key
+from timers.timerset cimport TimerSet, boxes_of, copy_into, exchange, hash_of, must_be_unchanged
+from timers.tokens cimport box_of, boxed
 
 import copy
 import copyreg
@@ -219,29 +223,79 @@ cdef TimerSet deepcopy_of(TimerSet self, TimerSet twin, memo):
         attributes = attributes_of(self)
     copy_into(self, fresh)
     boxes = boxes_of(fresh)
-    if is_keyed(fresh) and boxes.loose:
-        return None
     if is_subclass:
         twin = anew(self, function, (arguments[0], *deepcopy(arguments[1:], memo)))
         version = twin.queue.version
     memo[id(self)] = twin
     if boxes is not None and boxes.loose:
-        copy_tokens(boxes, memo)
+        if boxes.keyed:
+            copy_loose_keys(fresh, memo)
+        else:
+            copy_tokens(boxes, memo)
     if is_subclass:
         _before = set_attributes(twin, deepcopy(attributes, memo), version)
     return hand_over(twin, fresh, version)
 
 
-cdef int copy_tokens(Boxes boxes, memo) except -1:
-    """Put copies in the place of loose tokens, into boxes that nobody else has seen."""
+cdef list loose_boxes(Boxes boxes):
+    cdef list found = []
     cdef uint32_t number
     cdef uint64_t loose
-    cdef size_t box
     for number in range(boxes.count):
         loose = boxes.rows[number].loose
         while loose:
-            box = (<size_t>number << BLOCK_BITS) + low_bit(loose)
+            found.append((<size_t>number << BLOCK_BITS) + low_bit(loose))
             loose &= loose - 1
-            token = <object>peek_in_box(boxes, box)
-            replace_in_box(boxes, box, deepcopy(token, memo))
+    return found
+
+
+cdef int copy_tokens(Boxes boxes, memo) except -1:
+    """Put copies in the place of loose tokens, into boxes that nobody else has seen."""
+    cdef size_t box
+    for box in loose_boxes(boxes):
+        token = <object>peek_in_box(boxes, box)
+        replace_in_box(boxes, box, deepcopy(token, memo))
+    return 0
+
+
+cdef int copy_loose_keys(TimerSet fresh, memo) except -1:
+    """The same of keys. The tree knows them by their boxes, and stays as it is; in the table each keeps its number, but
+    lies where the hash of its copy wants it. All leave that first: a copy may equal a key whose own copy does not."""
+    cdef Boxes boxes = boxes_of(fresh)
+    cdef list held = loose_boxes(boxes)
+    cdef bytes block = PyBytes_FromStringAndSize(NULL, len(held) * sizeof(Entry))
+    cdef Entry *entries = <Entry *>PyBytes_AS_STRING(block)
+    cdef size_t index
+    copy_tokens(boxes, memo)
+    for index in range(<size_t>len(held)):
+        take_entry(fresh, boxed(held[index]), &entries[index])
+    for index in range(<size_t>len(held)):
+        put_entry(fresh, &entries[index])
+    return 0
+
+
+cdef int take_entry(TimerSet fresh, size_t word, Entry *entry) except -1:
+    cdef Boxes boxes = boxes_of(fresh)
+    cdef size_t place = place_of(&boxes.keys, fold(hash_of(fresh, word)), word)
+    if own_run(&boxes.keys, place) < 0:
+        raise MemoryError
+    entry[0] = entry_at(&boxes.keys, place)[0]
+    remove_key(&boxes.keys, place)
+    return 0
+
+
+cdef int put_entry(TimerSet fresh, Entry *entry) except -1:
+    cdef Boxes boxes = boxes_of(fresh)
+    cdef size_t box = box_of(entry.word)
+    cdef size_t place
+    key = <object>peek_in_box(boxes, box)
+    cdef uint64_t hash = <uint64_t>PyObject_Hash(key)
+    boxes.hashes[box - BLOCK] = hash
+    if find_key(fresh, key, hash, &place, None):
+        raise ValueError("the deep copies of two keys are equal")
+    if make_room(&boxes.keys, fold(hash), &place) < 0:
+        raise MemoryError
+    insert_key(&boxes.keys, place, fold(hash), entry.word, entry.deadline)
+    # The order among equal times.
+    entry_at(&boxes.keys, place).number = entry.number
     return 0

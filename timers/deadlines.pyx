@@ -6,34 +6,26 @@ from cpython.datetime cimport import_datetime
 from cpython.object cimport PyObject_Hash
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
-from timers.boxes cimport Boxes, must_be_whole
-from timers.copies cimport anew, copy_by, own_recipe, recipe, take_state
+from timers.copies cimport take_state
 from timers.due cimport ANY_KIND, take_items
+from timers.entries cimport remove_at, set_key, time_at
 from timers.face cimport Face, each_of, pair_of, publish
-from timers.keeping cimport IN_TREE, Keeping, keeping_of
-from timers.keys cimport (
-    Entry, entry_at, fold, insert_key, make_room, own_entry, own_run, prefetch_entry, remove_key, renew_key, shrink,
-)
+from timers.keys cimport Entry, entry_at, fold, prefetch_entry
 from timers.lookup cimport find_key, must_be_made
 from timers.notifier cimport MultiNotifier
-from timers.pending cimport ITEMS, TOKENS, iterate
-from timers.numbers cimport locate_entry
-from timers.search cimport shift
+from timers.pending cimport ITEMS, TOKENS, iterate, list_all
 from timers.state cimport thaw
-from timers.spots cimport Spot, peek, remove_at_spot
-from timers.timerqueue cimport take_back
+from timers.spots cimport peek
 from timers.timerset cimport (
-    ATTEMPTS, TimerSet, check_kind, copy_into, exchange, forget_soonest, fresh_for, give_back_boxes, has_loose,
-    keys_of, make_boxes, make_keyed, must_be_unchanged, next_time, note_removal, put_token, release, restless_error,
+    ATTEMPTS, TimerSet, copy_into, exchange, fresh_for, hash_of, keys_of, make_keyed, next_time, restless_error,
     token_of,
 )
 from timers.times cimport FLOAT, INT, read_time, turn_to_float, write_time
-from timers.tokens cimport timers_drop
+from timers.tokens cimport is_boxed, timers_drop
 
-from collections.abc import KeysView, Mapping, MutableMapping
-from copy import copy, deepcopy
+from collections.abc import Mapping, MutableMapping
 
-from timers.views import Items, Times
+from timers.views import Items, Keys, Times
 
 import_datetime()
 
@@ -91,9 +83,13 @@ in which they were set. Setting, moving, deleting and asking cost O(1), falling 
     def __init__(self, deadlines=()):
         if type(deadlines) is tuple and not deadlines and not self.queue.count:
             return
-        cdef TimerSet fresh = fresh_for(self)
-        pairs = pairs_of(deadlines)
-        set_all(fresh, pairs, settings_of(pairs), None)
+        cdef TimerSet fresh
+        if is_plain(deadlines):
+            fresh = twin_of(deadlines)
+        else:
+            fresh = fresh_for(self)
+            pairs = pairs_of(deadlines)
+            set_all(fresh, pairs, settings_of(pairs), None)
         with cython.critical_section(self):
             exchange(self, fresh)
 
@@ -147,9 +143,12 @@ in which they were set. Setting, moving, deleting and asking cost O(1), falling 
         >>> Deadlines({"a": 1.5}).setdefault("a", 3.0)
         1.5
         """
+        cdef uint64_t hash = <uint64_t>PyObject_Hash(key)
+        cdef size_t place
+        if find_key(self, key, hash, &place, None):
+            return time_at(self, place)
         cdef uint8_t kind = 0
         cdef uint64_t deadline = read_time(default, "default", True, &kind)
-        cdef uint64_t hash = <uint64_t>PyObject_Hash(key)
         cdef uint64_t made = deadline
         cdef uint8_t made_kind = kind
         if kind == INT and self.queue.kind == FLOAT and self.queue.count and turn_to_float(&made):
@@ -234,7 +233,7 @@ in which they were set. Setting, moving, deleting and asking cost O(1), falling 
         >>> list(Deadlines({"a": 1.5, "b": 0.5}).keys())
         ['b', 'a']
         """
-        return KeysView(self)
+        return Keys(self)
 
     def values(self):
         """A view of the times in their order. O(1), as `keys`.
@@ -267,8 +266,16 @@ in which they were set. Setting, moving, deleting and asking cost O(1), falling 
         """
         cdef TimerSet fresh
         cdef uint32_t version
-        cdef list pairs = pairs_of(deadlines)
+        cdef list pairs
         cdef list asked = None
+        if not named and not self.queue.count and is_plain(deadlines):
+            fresh = twin_of(deadlines)
+            if not self.queue.count:
+                if fresh.queue.count:
+                    exchange(self, fresh)
+                return
+        # As a dict's: what it has already is not set again.
+        pairs = [] if deadlines is self and is_plain(self) else pairs_of(deadlines)
         pairs += named.items()
         settings = settings_of(pairs)
         if len(pairs) < 2:
@@ -298,14 +305,36 @@ in which they were set. Setting, moving, deleting and asking cost O(1), falling 
         >>> len(d), len(twin)
         (1, 2)
         """
-        return copy(self)
+        # Not an override of `__copy__`, which may well call this.
+        return Face.__copy__(self)
 
     def __eq__(self, other):
-        return Mapping.__eq__(self, other)
+        if not isinstance(other, Mapping):
+            return NotImplemented
+        if self is other:
+            return True
+        if len(self) != len(other):
+            return False
+        twin = twin_of(self)
+        return have_same(twin, twin_of(other)) if is_plain(other) else have_items(twin, other.items())
 
-    @cython.critical_section
-    def __deepcopy__(self, memo):
-        return deepcopy_keys(self, memo)
+    def __or__(self, other):
+        if not isinstance(other, Mapping):
+            return NotImplemented
+        merged = Deadlines.copy(self)
+        Deadlines.update(merged, other)
+        return merged
+
+    def __ror__(self, other):
+        if not isinstance(other, Mapping):
+            return NotImplemented
+        merged = Deadlines.copy(self)
+        Deadlines.__init__(merged, pairs_of(other) + items_of(merged))
+        return merged
+
+    def __ior__(self, other):
+        Deadlines.update(self, other)
+        return self
 
     @cython.critical_section
     def __setstate__(self, state):
@@ -326,123 +355,76 @@ in which they were set. Setting, moving, deleting and asking cost O(1), falling 
         take_state(self, fresh, state)
 
 
-# ---- one key
-
-cdef inline object time_at(TimerSet self, size_t place):
-    return write_time(entry_at(keys_of(self), place).deadline, self.queue.kind)
-
-
-cdef int set_key(
-    TimerSet self, object key, uint64_t hash, uint64_t *at, uint8_t kind, str name, bint keep, list asked
-) except -1:
-    """`keep`: one that is there stays as it is. `at` becomes the deadline that the key has; `asked`: see lookup.pxd."""
-    cdef Keeping keeping = IN_TREE if type(key) is str else keeping_of(key)
-    cdef size_t place
-    cdef bint found
-    for _ in range(ATTEMPTS):
-        found = find_key(self, key, hash, &place, asked)
-        if found or keeping == IN_TREE:
-            break
-        must_be_whole(<Boxes>self.beside)
-        if (<Boxes>self.beside).ready:
-            break
-        make_boxes(self, 1)
-    else:
-        raise restless_error()
-    # From here on no foreign code runs.
-    if found and keep:
-        at[0] = entry_at(keys_of(self), place).deadline
-        return 0
-    if kind != self.queue.kind:
-        check_kind(self, at, kind, name)
-    if found:
-        move_at(self, place, at[0])
-    else:
-        add_key(self, key, hash, place, at[0], keeping)
-    return 0
-
-
-cdef int add_key(
-    TimerSet self, object key, uint64_t hash, size_t place, uint64_t deadline, Keeping keeping
-) except -1:
-    cdef size_t word
-    if deadline < self.queue.next:
-        forget_soonest(self)
-    word = put_token(self, deadline, key, keeping, hash)
-    if not word:
-        raise MemoryError
-    # Last, so that where memory is wanting the table stays as it is: a search that was interrupted relies on that.
-    if make_room(keys_of(self), fold(hash), &place) < 0:
-        release(self, take_back(&self.queue, deadline))
-        forget_soonest(self)
-        raise MemoryError
-    insert_key(keys_of(self), place, fold(hash), word, deadline)
-    self.queue.version += 1
-    return 0
-
-
-cdef object go_to(TimerSet self, size_t place, Spot *spot):
-    """Find the timer of an entry; answers its key, which whoever removes it keeps alive."""
-    cdef Entry *entry = entry_at(keys_of(self), place)
-    key = token_of(self, entry.word)
-    if not locate_entry(self, entry, spot):
-        raise SystemError("a key has no timer")
-    return key
-
-
-cdef int move_at(TimerSet self, size_t place, uint64_t deadline) except -1:
-    cdef Spot spot
-    if own_entry(keys_of(self), place) < 0:
-        raise MemoryError
-    key = go_to(self, place, &spot)
-    shift(self, &spot, key, deadline)
-    renew_key(keys_of(self), place, deadline)
-    return 0
-
-
-cdef int remove_at(TimerSet self, size_t place) except -1:
-    cdef uint64_t next = self.queue.next
-    cdef Spot spot
-    cdef size_t word
-    if own_run(keys_of(self), place) < 0:
-        raise MemoryError
-    _key = go_to(self, place, &spot)
-    if remove_at_spot(&self.queue, &spot, &word) < 0:
-        raise MemoryError
-    remove_key(keys_of(self), place)
-    shrink(keys_of(self))
-    note_removal(self, next)
-    release(self, word)
-    give_back_boxes(self)
-    return 0
-
-
 # ---- many
 
-cdef object deepcopy_keys(TimerSet self, memo):
-    cdef uint32_t version
-    must_be_made(self)
-    if not has_loose(self):
-        twin = Face.__deepcopy__(self, memo)
-        if twin is not None:
-            return twin
-    else:
-        reduced = own_recipe(self)
-        if reduced is not None:
-            return copy_by(self, reduced, memo)
-    # The copy of a key may have another hash.
-    function, arguments = recipe(self)
-    memo[id(self)] = twin = anew(self, function, (arguments[0], *deepcopy(arguments[1:], memo)))
-    version = (<TimerSet>twin).queue.version
-    state = deepcopy(Face.__getstate__(self), memo)
-    must_be_unchanged(twin, version)
-    Deadlines.__setstate__(twin, state)
+cdef bint is_plain(deadlines) except -1:
+    """Whether it is a Deadlines, and no subclass that has its own way to tell its keys and times."""
+    if not isinstance(deadlines, Deadlines):
+        return False
+    kind = type(deadlines)
+    return kind is Deadlines or (
+        kind.__getitem__ is Deadlines.__getitem__ and kind.__iter__ is Deadlines.__iter__
+        and kind.keys is Deadlines.keys
+    )
+
+
+cdef list items_of(TimerSet self):
+    """The `(key, at)` pairs of one moment."""
+    with cython.critical_section(self):
+        return list_all(self, ITEMS)
+
+
+cdef TimerSet twin_of(TimerSet self):
+    """The keys of one moment, which nobody else can change."""
+    cdef TimerSet twin = TimerSet.__new__(TimerSet)
+    with cython.critical_section(self):
+        must_be_made(self)
+        copy_into(self, twin)
     return twin
+
+
+cdef bint have_same(TimerSet self, TimerSet other) except -1:
+    """Whether two that nobody else can change have the same keys at equal times."""
+    cdef Entry *entry
+    cdef size_t place, found
+    cdef size_t size = keys_of(other).size
+    if self.queue.count != other.queue.count:
+        return False
+    for place in range(keys_of(self).size):
+        entry = entry_at(keys_of(self), place)
+        if not entry.word:
+            continue
+        # A copy has most keys at the same place; the number of a box may mean another key there.
+        if not is_boxed(entry.word) and place < size and entry_at(keys_of(other), place).word == entry.word:
+            found = place
+        elif not find_key(other, token_of(self, entry.word), hash_of(self, entry.word), &found, None):
+            return False
+        if self.queue.kind == other.queue.kind:
+            if entry.deadline != entry_at(keys_of(other), found).deadline:
+                return False
+        elif time_at(self, place) != time_at(other, found):
+            return False
+    return True
+
+
+cdef bint have_items(TimerSet self, items) except -1:
+    """Whether these are the items of one that nobody else can change."""
+    cdef size_t count = 0
+    cdef size_t place
+    for key, at in items:
+        if not find_key(self, key, <uint64_t>PyObject_Hash(key), &place, None):
+            return False
+        if not (time_at(self, place) == at):
+            return False
+        count += 1
+    return count == self.queue.count
 
 
 cdef list pairs_of(deadlines):
     """The `(key, at)` pairs of a mapping, or of an iterable of such."""
     cdef list pairs = []
+    if is_plain(deadlines):
+        return items_of(deadlines)
     if hasattr(deadlines, "keys"):
         for key in deadlines.keys():
             pairs.append((key, deadlines[key]))

@@ -11,3 +11,5 @@ cdef enum Shape:
     TIMES
 
 cdef object iterate(TimerSet owner, Shape shape)
+# All at once, as they are at one moment.
+cdef list list_all(TimerSet owner, Shape shape)

@@ -1,12 +1,13 @@
 """Iteration: see pending.pxd."""
 
 cimport cython
+from cpython.bytes cimport PyBytes_AS_STRING
 from cpython.datetime cimport import_datetime
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 from timers.spots cimport peek
 from timers.timerqueue cimport Due, copy_queue, ripen_queue, take_due
-from timers.timerset cimport TimerSet, token_of
+from timers.timerset cimport TimerSet, survey, token_of
 from timers.times cimport write_time
 from timers.tokens cimport timers_drop
 
@@ -153,3 +154,20 @@ cdef object iterate(TimerSet owner, Shape shape):
     pending.owner = owner
     pending.shape = shape
     return pending
+
+
+cdef list list_all(TimerSet owner, Shape shape):
+    cdef tuple tokens
+    cdef list shown = []
+    cdef size_t index
+    cdef uint8_t kind
+    deadlines, tokens, kind = survey(owner)
+    if shape == TOKENS:
+        return list(tokens)
+    for index in range(<size_t>len(tokens)):
+        at = write_time((<const uint64_t *>PyBytes_AS_STRING(<bytes>deadlines))[index], kind)
+        if shape == TIMES:
+            shown.append(at)
+        else:
+            shown.append((at, tokens[index]) if shape == PAIRS else (tokens[index], at))
+    return shown

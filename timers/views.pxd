@@ -1,5 +1,5 @@
 # cython: language_level=3
-"""What `items()` and `values()` of a `Deadlines` answer: views that need not ask for each key.
+"""What `keys()`, `items()` and `values()` of a `Deadlines` answer: in C, so that no other thread comes in between.
 
 Python code gets them from those methods; there is nothing here for other rooms.
 """

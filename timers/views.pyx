@@ -1,32 +1,166 @@
 """The views: see views.pxd."""
 
 cimport cython
+from cpython.object cimport PyObject_Hash, PyObject_RichCompareBool, Py_EQ
+from libc.stdint cimport uint64_t
 
-from timers.pending cimport ITEMS, TIMES, Shape, iterate
+from timers.entries cimport time_at
+from timers.lookup cimport find_key
+from timers.pending cimport ITEMS, TIMES, TOKENS, Shape, iterate, list_all
 from timers.timerset cimport TimerSet
 
-from collections.abc import ItemsView, ValuesView
+from collections.abc import ItemsView, Iterable, KeysView, Set, ValuesView
 
 
-class Items(ItemsView):
-    __slots__ = ()
+@cython.auto_pickle(False)
+cdef class View:
+    cdef TimerSet owner
+    cdef Shape shape
+
+    def __cinit__(self, TimerSet owner not None):
+        self.owner = owner
+
+    def __len__(self):
+        return self.owner.queue.count
+
+    def __iter__(self):
+        owner = self.owner
+        with cython.critical_section(owner):
+            return iterate(owner, self.shape)
+
+    def __repr__(self):
+        owner = self.owner
+        return f"{type(self).__name__}({owner!r})"
+
+    def __reduce__(self):
+        owner = self.owner
+        return type(self), (owner,)
+
+
+@cython.auto_pickle(False)
+cdef class SetView(View):
+    """What is common to `keys()` and `items()`: they are sets."""
+
+    def __and__(self, other):
+        return pick(self, other, True) if isinstance(other, Iterable) else NotImplemented
+
+    def __rand__(self, other):
+        return pick(self, other, True) if isinstance(other, Iterable) else NotImplemented
+
+    def __or__(self, other):
+        return set(everything(self)).union(other) if isinstance(other, Iterable) else NotImplemented
+
+    def __ror__(self, other):
+        return set(other).union(everything(self)) if isinstance(other, Iterable) else NotImplemented
+
+    def __sub__(self, other):
+        return set(everything(self)).difference(other) if isinstance(other, Iterable) else NotImplemented
+
+    def __rsub__(self, other):
+        return pick(self, other, False) if isinstance(other, Iterable) else NotImplemented
+
+    def __xor__(self, other):
+        return set(everything(self)).symmetric_difference(other) if isinstance(other, Iterable) else NotImplemented
+
+    def __rxor__(self, other):
+        return set(other).symmetric_difference(everything(self)) if isinstance(other, Iterable) else NotImplemented
+
+    def __eq__(self, other):
+        if not isinstance(other, Set):
+            return NotImplemented
+        return len(self) == len(other) and are_all_in(everything(self), other)
+
+    def __le__(self, other):
+        if not isinstance(other, Set):
+            return NotImplemented
+        return len(self) <= len(other) and are_all_in(everything(self), other)
+
+    def __lt__(self, other):
+        if not isinstance(other, Set):
+            return NotImplemented
+        return len(self) < len(other) and are_all_in(everything(self), other)
+
+    def __ge__(self, other):
+        if not isinstance(other, Set):
+            return NotImplemented
+        return len(self) >= len(other) and are_all_in(other, self)
+
+    def __gt__(self, other):
+        if not isinstance(other, Set):
+            return NotImplemented
+        return len(self) > len(other) and are_all_in(other, self)
+
+    def isdisjoint(self, other):
+        for thing in other:
+            if thing in self:
+                return False
+        return True
+
+
+@cython.final
+@cython.auto_pickle(False)
+cdef class Keys(SetView):
+    def __cinit__(self):
+        self.shape = TOKENS
+
+    def __contains__(self, key):
+        cdef size_t place
+        owner = self.owner
+        with cython.critical_section(owner):
+            return find_key(owner, key, <uint64_t>PyObject_Hash(key), &place, None)
+
+
+@cython.final
+@cython.auto_pickle(False)
+cdef class Items(SetView):
+    def __cinit__(self):
+        self.shape = ITEMS
 
     def __contains__(self, item):
+        cdef size_t place
         # As a dict's: what is no pair is none of these.
-        return isinstance(item, tuple) and len(item) == 2 and ItemsView.__contains__(self, item)
-
-    def __iter__(self):
-        return iterate_view(self, ITEMS)
-
-
-class Times(ValuesView):
-    __slots__ = ()
-
-    def __iter__(self):
-        return iterate_view(self, TIMES)
+        if not isinstance(item, tuple) or len(<tuple>item) != 2:
+            return False
+        key, at = (<tuple>item)[0], (<tuple>item)[1]
+        owner = self.owner
+        with cython.critical_section(owner):
+            if not find_key(owner, key, <uint64_t>PyObject_Hash(key), &place, None):
+                return False
+            held = time_at(owner, place)
+        return PyObject_RichCompareBool(held, at, Py_EQ)
 
 
-cdef object iterate_view(view, Shape shape):
-    cdef TimerSet owner = <TimerSet?>view._mapping
+@cython.final
+@cython.auto_pickle(False)
+cdef class Times(View):
+    # `in` walks them, as it does those of a dict.
+    def __cinit__(self):
+        self.shape = TIMES
+
+
+cdef list everything(SetView self):
+    """All of one moment: what foreign code and other threads do while they are hashed is another."""
+    owner = self.owner
     with cython.critical_section(owner):
-        return iterate(owner, shape)
+        return list_all(owner, self.shape)
+
+
+cdef set pick(SetView self, others, bint held):
+    """Those of others that are in the view, or are not."""
+    cdef set picked = set()
+    for thing in others:
+        if (thing in self) == held:
+            picked.add(thing)
+    return picked
+
+
+cdef bint are_all_in(things, container) except -1:
+    for thing in things:
+        if thing not in container:
+            return False
+    return True
+
+
+KeysView.register(Keys)
+ItemsView.register(Items)
+ValuesView.register(Times)
