@@ -13,12 +13,12 @@ from timers import Deadlines, MultiNotifier
 BAD: dict[str, Callable[[Any, Any], Any]] = {
     "timers must be an iterable, not NoneType": lambda n, d: n.__init__(None),
     "timers must be an iterable, not int": lambda n, d: MultiNotifier(5),  # type: ignore[arg-type]
-    r"timers must hold \(at, token\) pairs, not 5": lambda n, d: n.__init__([5]),
+    r"timers must hold \(at, token\) pairs, not int \(index 0\)": lambda n, d: n.__init__([5]),
     "ats must be an iterable, not int": lambda n, d: n.notify_many(5, []),
     "tokens must be an iterable, not float": lambda n, d: n.notify_many([1.5], 2.5),
     "deadlines must be an iterable, not NoneType": lambda n, d: d.__init__(None),
     "deadlines must be an iterable, not int": lambda n, d: d.update(5),
-    r"deadlines must hold \(key, at\) pairs, not 5": lambda n, d: d.update([5]),
+    r"deadlines must hold \(key, at\) pairs, not int \(index 0\)": lambda n, d: d.update([5]),
 }
 
 
@@ -30,11 +30,42 @@ def test_what_is_no_iterable(match: str) -> None:
     assert list(n) == [(1.5, "a")] and list(d.items()) == [("a", 1.5)]
 
 
+GOOD: dict[str, Any] = {"timers": [(0.5, "a"), (0.5, "a")], "deadlines": [("a", 0.5), ("a", 0.5)]}
+
+
 @pytest.mark.parametrize("things", [(1.5, "a", 2), (), "abc"], ids=repr)
 def test_what_is_no_pair(things: Any) -> None:
+    kind = type(things).__name__
     for make, name in ((MultiNotifier, "timers"), (Deadlines, "deadlines")):
-        with pytest.raises(ValueError, match=f"^{name} must hold .* pairs, not {len(things)} things"):
-            make([things])
+        with pytest.raises(
+            ValueError, match=rf"^{name} must hold .* pairs, not {len(things)} things: {kind} \(index 2\)$"
+        ):
+            make([*GOOD[name], things])
+
+
+def test_what_is_long_or_has_no_repr_is_named_all_the_same() -> None:
+    class Mute:
+        def __repr__(self) -> str:
+            raise ZeroDivisionError
+
+    makes: dict[str, Any] = {"timers": MultiNotifier, "deadlines": Deadlines}
+    for name, make in makes.items():
+        for bad in (("a", 1.5, [0] * 10**5), ("a", 1.5, Mute()), [Mute()], Mute()):
+            with pytest.raises((TypeError, ValueError), match=f"^{name} must hold ") as caught:
+                make([bad])
+            assert len(str(caught.value)) < 99
+
+
+def test_which_time_of_several_is_refused() -> None:
+    d: Any = Deadlines({"a": 1.5})
+    refused: list[tuple[Any, type[Exception]]] = [(None, TypeError), (float("nan"), ValueError), (2**64, OverflowError)]
+    for at, error in refused:
+        for put in (d.update, d.__init__):
+            with pytest.raises(error, match=r"^at\[2\] must be "):
+                put([("a", 1.5), ("b", 1.5), ("c", at), ("d", None)])
+        with pytest.raises(error, match=r"^at must be "):
+            d["a"] = at
+    assert dict(d) == {"a": 1.5}
 
 
 def test_whatever_can_be_walked_is_taken() -> None:
@@ -65,7 +96,7 @@ def test_what_says_that_it_cannot_be_walked() -> None:
     for name, make in makes.items():
         with pytest.raises(TypeError, match=f"^{name} must be an iterable, not Closed$"):
             make(Closed())
-        with pytest.raises(TypeError, match=f"^{name} must hold .* pairs, not <"):
+        with pytest.raises(TypeError, match=rf"^{name} must hold .* pairs, not Closed \(index 0\)$"):
             make([Closed()])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import ctypes
 import operator
 import pickle
 import sys
@@ -36,9 +37,9 @@ OTHERS: list[Any] = [
 OPERATORS = ("and_", "or_", "sub", "xor", "eq", "ne", "le", "lt", "ge", "gt")
 
 
-def outcome(act: Callable[[], Any]) -> Any:
+def outcome(act: Callable[..., Any], *sides: Any) -> Any:
     try:
-        return act()
+        return act(*sides)
     except TypeError:
         return TypeError
 
@@ -49,10 +50,10 @@ def test_a_view_is_a_set_as_that_of_a_dict(make: str, name: str) -> None:
     act = getattr(operator, name)
     mine, theirs = getattr(Deadlines(PLAIN), make)(), getattr(PLAIN, make)()
     for other in (*OTHERS, [], ["a", "a"], iter(()), 5, None):
-        assert outcome(lambda: act(mine, other)) == outcome(lambda: act(theirs, other))
+        assert outcome(act, mine, other) == outcome(act, theirs, other)
         # A view of ours knows a dict's, not the other way round.
         if not isinstance(other, (KeysView, ItemsView)):
-            assert outcome(lambda: act(other, mine)) == outcome(lambda: act(other, theirs))
+            assert outcome(act, other, mine) == outcome(act, other, theirs)
     for other in ([], "ax", "xy", {"a"}, [("a", 1.5)], [5], Deadlines(PLAIN)):
         assert mine.isdisjoint(other) is theirs.isdisjoint(other)
 
@@ -76,7 +77,9 @@ def test_what_a_view_is() -> None:
             hash(view)
     assert 9.0 not in d.values() and Fraction(3, 2) in d.values() and ("a", Fraction(3, 2)) in d.items()
     assert ["a", 1.5] not in d.items() and ("a", 1.5, 1) not in d.items() and ("z", 1.5) not in d.items()
-    for ask in (lambda: [] in d.keys(), lambda: ([], 1.5) in d.items()):
+    keys = d.keys()
+    asks: list[Callable[[], Any]] = [lambda: [] in keys, lambda: ([], 1.5) in d.items()]
+    for ask in asks:
         with pytest.raises(TypeError, match="unhashable"):
             ask()
 
@@ -121,6 +124,7 @@ class Odd:
         return hash(self.name)
 
 
+KEYS: set[Any] = {f"k{number}" for number in range(3000)}
 WHOLE: dict[str, Callable[[Any], Any]] = {
     "in values": lambda d: -1.0 in d.values(),
     "keys -": lambda d: d.keys() - {"x"},
@@ -146,7 +150,6 @@ WHOLE_OF_ANY: dict[str, Callable[[Any], Any]] = {
     "keys -": lambda d: d.keys() - {"x"},
     "items |": lambda d: d.items() | {"x"},
 }
-KEYS = {f"k{number}" for number in range(3000)}
 
 
 @pytest.mark.parametrize(
@@ -190,10 +193,10 @@ def test_equal_are_those_with_the_same_items() -> None:
         {"a": 1, "b": Fraction(1), "c": 2},
         Deadlines({"a": 1, "b": 1, "c": 2}),
     ):
-        assert d == same and same == d and not d != same
+        assert d == same and same == d and (d != same) is False
     for other in ({}, {"a": 1.0, "b": 1.0}, {"a": 1.0, "b": 1.0, "c": 3.0}, {"a": 1.0, "b": 1.0, "d": 2.0}):
         for kind in (dict, Deadlines):
-            assert d != kind(other) and kind(other) != d and not d == kind(other)
+            assert d != kind(other) and kind(other) != d and (d == kind(other)) is False
     assert d != 5 and d != [("a", 1.0)] and Deadlines() == {} == Deadlines()
     noon = datetime(2026, 1, 1, 12)
     aware, naive = Deadlines({"a": noon.replace(tzinfo=timezone.utc)}), Deadlines({"a": noon})
@@ -226,7 +229,8 @@ def test_equality_asks_the_keys_as_a_dict_does() -> None:
 def test_one_from_another_is_as_from_its_items() -> None:
     d: Any = Deadlines((Named(number) if number % 3 else f"{number}", number % 7) for number in range(300))
     before = list(d.items())
-    for twin in (Deadlines(d), Deadlines(), Deadlines({"first": -5})):
+    twins: list[Any] = [Deadlines(d), Deadlines(), Deadlines({"first": -5})]
+    for twin in twins:
         first = list(twin.items()) if len(twin) == 1 else []
         twin.update(d)
         twin._check()
@@ -237,8 +241,9 @@ def test_one_from_another_is_as_from_its_items() -> None:
     assert list(d.items()) == before
     d.__init__(d)
     assert list(d.items()) == before
-    shown = iter(Deadlines())
-    Deadlines().update(Deadlines())
+    empty: Any = Deadlines()
+    shown = iter(empty)
+    empty.update(Deadlines())
     assert list(shown) == []
 
     class Louder(Deadlines[Any, float]):
@@ -267,12 +272,13 @@ def test_merging() -> None:
     d |= [("c", 3.0)]
     d |= {"a": 4.0}
     assert d is same and list(d.items()) == [("b", 2.0), ("c", 3.0), ("a", 4.0)]
-    for act in (lambda: d | 5, lambda: [("a", 1.0)] | d, lambda: d | [("a", 1.0)]):
+    acts: list[Callable[[], Any]] = [lambda: d | 5, lambda: [("a", 1.0)] | d, lambda: d | [("a", 1.0)]]
+    for act in acts:
         with pytest.raises(TypeError, match="unsupported operand"):
             act()
     with pytest.raises(TypeError):
         d |= 5
-    with pytest.raises(TypeError, match="at must be"):
+    with pytest.raises(TypeError, match=r"at\[0\] must be"):
         d | {"z": "late"}
     assert len(d) == 3
     sub: Any = Sub("x")
@@ -289,6 +295,14 @@ def test_a_copy_method_of_a_subclass() -> None:
     d = Own(PLAIN)
     for twin in (copy.copy(d), d.copy()):
         assert type(twin) is Own and twin == d and twin is not d
+
+
+@pytest.mark.parametrize("make", [Deadlines, type("Sub", (Deadlines,), {})])
+def test_it_is_no_sequence(make: Any) -> None:
+    d = make({"a": 1.5, 0: 2.5})
+    assert not ctypes.pythonapi.PySequence_Check(ctypes.py_object(d)) and d[0] == 2.5 and list(d) == ["a", 0]
+    numpy = pytest.importorskip("numpy")
+    assert all(thing is d for thing in numpy.full(2, d, dtype=object))
 
 
 def test_a_default_that_is_not_needed_is_not_read() -> None:

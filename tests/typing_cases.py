@@ -64,6 +64,10 @@ leases: Deadlines[bytes, float] = Deadlines([(b"a", 0.5)])
 leases[b"b"] = 1
 assert_type(leases.pop(b"a"), float)
 mapping: MutableMapping[str, datetime] = idle
+assert_type(idle | {"bob": now}, Deadlines[str])
+assert_type({"bob": now} | idle, Deadlines[str])
+idle |= [("bob", now)]
+idle | {"bob": 0.5}  # type: ignore[dict-item]
 
 
 class Session(MultiNotifier[U], Generic[U]):

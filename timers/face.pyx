@@ -27,8 +27,11 @@ import_datetime()
 ctypedef object (*Maker)(object kind, PyObject *const *arguments, size_t flags, PyObject *names)
 
 cdef extern from "Python.h":
+    ctypedef struct PySequenceMethods:
+        void *sq_item
     ctypedef struct PyTypeObject:
         const char *tp_name
+        PySequenceMethods *tp_as_sequence
         unsigned long tp_flags
         PyObject *tp_dict
         void (*tp_dealloc)(PyObject *timers)
@@ -225,14 +228,23 @@ cdef object each_of(object things, str name):
     return iter(things)
 
 
-cdef tuple make_pair(object pair, str name, str what):
+cdef tuple make_pair(object pair, str name, str what, size_t index):
+    # What it is, and not its repr, which may be long, or fail.
+    kind = type(pair).__name__
     if type(pair) is not tuple:
         if not is_iterable(pair):
-            raise TypeError(f"{name} must hold {what} pairs, not {pair!r}")
+            raise TypeError(f"{name} must hold {what} pairs, not {kind} (index {index})")
         pair = tuple(pair)
     if len(<tuple>pair) != 2:
-        raise ValueError(f"{name} must hold {what} pairs, not {len(<tuple>pair)} things: {pair!r}")
+        raise ValueError(f"{name} must hold {what} pairs, not {len(<tuple>pair)} things: {kind} (index {index})")
     return pair
+
+
+cdef int raise_at(object error, str name, size_t index) except -1:
+    message = error.args[0] if type(error) in (TypeError, ValueError, OverflowError) and error.args else None
+    if type(message) is str and (<str>message).startswith(f"{name} must "):
+        raise type(error)((<str>message).replace(name, f"{name}[{index}]", 1)) from None
+    return 0
 
 
 cdef size_t to_limit(object limit) except? 0:
@@ -288,6 +300,8 @@ cdef int publish(kind, const char *name) except -1:
     made.tp_vectorcall = make
     # It adds nothing to be let go. (Three destructors, each for what one class adds, take longer than all the rest.)
     made.tp_dealloc = (<PyTypeObject *>TimerSet).tp_dealloc
+    # Cython makes whatever has `__getitem__` a sequence, too: NumPy would ask a mapping for its item 0.
+    made.tp_as_sequence.sq_item = NULL
     # CPython calls a method of the very class by a shorter way than an inherited one.
     for method_name in ("next_at", "due", "due_items", "clear"):
         method = vars(Face)[method_name]

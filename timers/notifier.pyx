@@ -9,7 +9,7 @@ from timers.bits cimport FREE_THREADED
 from timers.columns cimport read_times as read_column, read_tokens
 from timers.copies cimport take_state
 from timers.due cimport take
-from timers.face cimport Face, each_of, pair_of, publish
+from timers.face cimport Face, each_of, pair_of, publish, raise_at
 from timers.pending cimport PAIRS, iterate
 from timers.search cimport discard, locate, move
 from timers.state cimport thaw_into
@@ -48,7 +48,7 @@ datetime.datetime(2024, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
         cdef uint8_t kind = 0
         cdef uint64_t deadline
         for pair in each_of(timers, "timers"):
-            pair = pair_of(pair, "timers", "(at, token)")
+            pair = pair_of(pair, "timers", "(at, token)", fresh.queue.count)
             deadline = read_time((<tuple>pair)[0], "at", True, &kind)
             add(fresh, deadline, kind, (<tuple>pair)[1], "at")
         must_be_bare(self)
@@ -247,10 +247,7 @@ cdef bytes read_times(list ats, bint own, Kind *kind):
                     raise mix_error(f"ats[{index}]", other, others, kind[0])
             (<uint64_t *>PyBytes_AS_STRING(block))[index] = deadline
     except (TypeError, ValueError, OverflowError) as error:
-        # Names are not made for those that are right. What others raise is theirs.
-        message = error.args[0] if type(error) in (TypeError, ValueError, OverflowError) and error.args else None
-        if type(message) is str and (<str>message).startswith("ats must "):
-            raise type(error)((<str>message).replace("ats", f"ats[{index}]", 1)) from None
+        raise_at(error, "ats", index)
         raise
     return block
 
