@@ -315,7 +315,7 @@ For subclasses, as with dict: no method calls what another is overridden by. `__
             return NotImplemented
         if self is other:
             return True
-        if len(self) != len(other):
+        if Face.__len__(self) != len(other):
             return False
         twin = twin_of(self)
         return have_same(twin, twin_of(other)) if is_plain(other) else have_items(twin, other.items())
@@ -440,15 +440,15 @@ cdef bytes settings_of(list pairs):
     """What can be read before a key is looked for: once, as where it takes long, other threads change the timers."""
     cdef bytes block = PyBytes_FromStringAndSize(NULL, len(pairs) * sizeof(Setting))
     cdef Setting *settings = <Setting *>PyBytes_AS_STRING(block)
-    cdef Py_ssize_t index
-    for index in range(len(pairs)):
-        key, at = <tuple>pairs[index]
-        settings[index].hash = <uint64_t>PyObject_Hash(key)
-        try:
+    cdef Py_ssize_t index = 0
+    try:
+        for index in range(len(pairs)):
+            key, at = <tuple>pairs[index]
+            settings[index].hash = <uint64_t>PyObject_Hash(key)
             settings[index].deadline = read_time(at, "at", True, &settings[index].kind)
-        except (TypeError, ValueError, OverflowError) as error:
-            raise_at(error, "at", index)
-            raise
+    except (TypeError, ValueError, OverflowError) as error:
+        raise_at(error, "at", index)
+        raise
     return block
 
 

@@ -21,7 +21,9 @@ cdef class View:
         self.owner = owner
 
     def __len__(self):
-        return self.owner.queue.count
+        owner = self.owner
+        with cython.critical_section(owner):
+            return owner.queue.count
 
     def __iter__(self):
         owner = self.owner
