@@ -25,6 +25,11 @@ KEYS = [
     "n.pop(object(), None)",
     "[n.popitem() for _ in range(2)]",
     "list(n.items())",
+    "object() in n.keys(), (object(), 3.0) in n.items(), 3.0 in n.values()",
+    "n.keys() | {None}",
+    "n == dict.fromkeys(range(len(n)), 3.0), n == n.copy()",
+    "n | {object(): 2.0}",
+    "Deadlines(n)",
 ]
 BOTH = [
     "copy.copy(n)",
@@ -63,4 +68,30 @@ def test_what_the_collector_clears(kind: str) -> None:
                     with contextlib.suppress(RuntimeError, ValueError, KeyError):
                         eval(act)
                 del n
+    """)
+
+
+def test_views_that_the_collector_clears() -> None:
+    survives("""
+        import gc, weakref
+        from timers import Deadlines
+
+        class Keyed(Deadlines):
+            pass
+
+        class Found:
+            pass
+
+        for name in ("keys", "items", "values"):
+            d, found = Keyed({object(): 3.0}), Found()
+            # Whose callback comes while the cycle is being cleared.
+            found.view = view = getattr(d, name)()
+            found.own, d.found = found, found
+            calls = []
+            gone = weakref.ref(d, lambda ref: calls.append(ref))
+            views = [each for each in gc.get_objects() if type(each) is type(view)]
+            assert len(views) == 1
+            del d, found, view, views
+            gc.collect()
+            assert gone() is None and calls
     """)

@@ -28,8 +28,8 @@ Whatever else is to be done with the notifier (`cancel`, `due_items`, ...) goes 
 timers of a bundle are committed together, so a bundle that is retried finds both as they were; what it reads may be
 cached and must not be changed in place, hence `kept` copies.
 
-State and timers belong to a key and a window. A token for a time beyond its window is the runner's affair: the local ones
-fire it then, while others may have dropped the state with the window. Such timers belong into the global window.
+State and timers belong to a key and a window. A token for a time beyond its window is the runner's affair: the local
+ones fire it then, while others may have dropped the state with the window. Such timers belong into the global window.
 
 Beam's runners cut the time of a timer, and that of an element between two stages, down to the millisecond. A timer set
 to the exact microsecond would come back too early, find nothing due and set itself again, for ever. So `wake_at` rounds

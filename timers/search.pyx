@@ -13,7 +13,7 @@ from timers.timerset cimport (
     ATTEMPTS, among_pending, forget_soonest, give_back_boxes, has_boxes, is_equal, note_removal, peek_at, release,
     restless_error, token_of,
 )
-from timers.tokens cimport box_of, is_boxed, timers_drop, timers_keep
+from timers.tokens cimport timers_drop, timers_keep
 
 
 cdef enum:

@@ -19,7 +19,7 @@ from timers.keeping cimport lies_in_tree_surely
 from timers.keys cimport Entry, check_keys, entry_of, fold
 from timers.timerqueue cimport check_queue, clear_queue, copy_queue, init_queue, put, read_queue, take_back
 from timers.times cimport FLOAT, INT, NAIVE, turn_to_float, write_time
-from timers.tokens cimport box_of, boxed, is_boxed, timers_drop, timers_keep
+from timers.tokens cimport boxed, is_boxed, timers_drop, timers_keep
 
 import_datetime()
 

@@ -12,6 +12,8 @@ from timers.timerset cimport TimerSet
 from collections.abc import ItemsView, Iterable, KeysView, Set, ValuesView
 
 
+# What the collector has cleared of a cycle may still be called; without the owner it would crash.
+@cython.no_gc_clear
 @cython.auto_pickle(False)
 cdef class View:
     cdef TimerSet owner
@@ -39,6 +41,7 @@ cdef class View:
         return type(self), (owner,)
 
 
+@cython.no_gc_clear
 @cython.auto_pickle(False)
 cdef class SetView(View):
     """What is common to `keys()` and `items()`: they are sets."""
@@ -100,6 +103,7 @@ cdef class SetView(View):
 
 
 @cython.final
+@cython.no_gc_clear
 @cython.auto_pickle(False)
 cdef class Keys(SetView):
     def __cinit__(self):
@@ -113,6 +117,7 @@ cdef class Keys(SetView):
 
 
 @cython.final
+@cython.no_gc_clear
 @cython.auto_pickle(False)
 cdef class Items(SetView):
     def __cinit__(self):
@@ -133,6 +138,7 @@ cdef class Items(SetView):
 
 
 @cython.final
+@cython.no_gc_clear
 @cython.auto_pickle(False)
 cdef class Times(View):
     # `in` walks them, as it does those of a dict.
