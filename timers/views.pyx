@@ -7,7 +7,7 @@ from libc.stdint cimport uint64_t
 from timers.entries cimport time_at
 from timers.lookup cimport find_key
 from timers.pending cimport ITEMS, TIMES, TOKENS, Shape, iterate, list_all
-from timers.timerset cimport TimerSet
+from timers.timerset cimport TimerSet, copy_into
 
 from collections.abc import ItemsView, Iterable, KeysView, Set, ValuesView
 
@@ -141,9 +141,15 @@ cdef class Items(SetView):
 @cython.no_gc_clear
 @cython.auto_pickle(False)
 cdef class Times(View):
-    # `in` walks them, as it does those of a dict.
     def __cinit__(self):
         self.shape = TIMES
+
+    def __contains__(self, at):
+        twin = TimerSet.__new__(TimerSet)
+        owner = self.owner
+        with cython.critical_section(owner):
+            copy_into(owner, twin)
+        return at in iterate(twin, TIMES)
 
 
 cdef list everything(SetView self):
