@@ -40,6 +40,7 @@ cdef extern from *:
         uint32_t was_copied : 1;
     } timers_Queue;
     """
+    # Declared in C for its fields of single bits: a word less in every notifier.
     ctypedef struct Queue "timers_Queue":
         Slot root
         Heap *heap          # NULL: nothing overflows
