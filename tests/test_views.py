@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import copy
 import ctypes
+import gc
 import operator
 import pickle
 import sys
 import threading
 from collections.abc import ItemsView, Iterator, KeysView, Mapping, ValuesView
+from contextlib import contextmanager
 from datetime import datetime, timezone
 from fractions import Fraction
 from typing import Any, Callable
@@ -137,7 +139,8 @@ WHOLE: dict[str, Callable[[Any], Any]] = {
     "items <=": lambda d: d.items() <= KEYS,
     "in values": lambda d: -1.0 in d.values(),
 }
-# Each step is a call of its own, as it is with a dict: without a GIL another thread may come in between.
+# Each step is a call of its own, as it is with a dict: without a GIL another thread may come in between, and with one in a
+# collection that a step sets off.
 WALKS: dict[str, Callable[[Any], Any]] = {
     "list of items": lambda d: list(d.items()),
     "list of values": lambda d: list(d.values()),
@@ -156,15 +159,8 @@ WHOLE_OF_ANY: dict[str, Callable[[Any], Any]] = {
 }
 
 
-@pytest.mark.parametrize(
-    ("act", "odd"),
-    [
-        *((act, False) for act in (*WHOLE.values(), *(WALKS.values() if HAS_GIL else ()))),
-        *((act, True) for act in WHOLE_OF_ANY.values()),
-    ],
-)
-def test_each_is_one_moment_beside_a_thread_that_writes(act: Callable[[Any], Any], odd: bool) -> None:
-    d: Any = Deadlines((Odd(index) if odd and index % 3 else key, float(index)) for index, key in enumerate(KEYS))
+@contextmanager
+def beside_a_writer(d: Any) -> Iterator[None]:
     done = threading.Event()
 
     def write() -> None:
@@ -179,13 +175,50 @@ def test_each_is_one_moment_beside_a_thread_that_writes(act: Callable[[Any], Any
     sys.setswitchinterval(1e-6)
     writer.start()
     try:
-        for _ in range(30):
-            act(d)
+        yield
     finally:
         done.set()
         writer.join()
         sys.setswitchinterval(interval)
     d._check()
+
+
+def let_others_in(phase: str, info: dict[str, int]) -> None:
+    for _ in range(10):
+        pass
+
+
+@pytest.mark.parametrize("collecting", [False, True])
+@pytest.mark.parametrize(
+    ("act", "odd"), [*((act, False) for act in WHOLE.values()), *((act, True) for act in WHOLE_OF_ANY.values())]
+)
+def test_each_is_one_moment_beside_a_thread_that_writes(act: Callable[[Any], Any], odd: bool, collecting: bool) -> None:
+    d: Any = Deadlines((Odd(index) if odd and index % 3 else key, float(index)) for index, key in enumerate(KEYS))
+    threshold = gc.get_threshold()
+    if collecting:
+        gc.callbacks.append(let_others_in)
+        gc.set_threshold(1)
+    try:
+        with beside_a_writer(d):
+            for _ in range(5 if collecting else 30):
+                act(d)
+    finally:
+        gc.set_threshold(*threshold)
+        if collecting:
+            gc.callbacks.remove(let_others_in)
+
+
+@pytest.mark.skipif(not HAS_GIL, reason="a step is a moment of its own")
+@pytest.mark.parametrize("walk", WALKS.values(), ids=WALKS)
+def test_a_walk_lets_no_thread_in_but_by_a_collection(walk: Callable[[Any], Any]) -> None:
+    d: Any = Deadlines((key, float(index)) for index, key in enumerate(KEYS))
+    gc.disable()
+    try:
+        with beside_a_writer(d):
+            for _ in range(30):
+                walk(d)
+    finally:
+        gc.enable()
 
 
 # ---- the whole
