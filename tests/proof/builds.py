@@ -138,7 +138,7 @@ class Low(Quick):
     LOWER: ClassVar = {
         "bits.pxd": {"MOST_OWNERS": 3},
         "bucket.pxd": {"CHUNK": 7},
-        "order.pxd": {"FEW": 5, "MOVES": 1},
+        "order.pxd": {"FAN": 32, "FEW": 5, "MOVES": 1, "EVEN": 1, "SLACK": 2},
         "overflow.pxd": {"LIMIT": 8},
         "crowd.pxd": {"SEGMENT": 5},
         "wheel.pxd": {"NARROW": 1, "WIDE": 4, "SPARSE": 4},

@@ -55,6 +55,16 @@ FAULTS = [
     ),
     Fault(
         "operations",
+        "a sort by digits that leaves those of one value as it found them",
+        "timers/order.pxd",
+        "        if size > 1:\n            result = sort_some",
+        "        if size > 2:\n            result = sort_some",
+        Quick,
+        ("-m", "pytest", "-q", "-x", "tests/test_order.py"),
+        "AssertionError",
+    ),
+    Fault(
+        "operations",
         "a ring that forgets that it has several positions, and shows the youngest",
         "timers/index.pyx",
         "        ring.hash |= SEVERAL\n",
