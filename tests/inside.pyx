@@ -254,9 +254,11 @@ cdef class Numbers:
 
     @property
     def ready(self):
-        """The deadlines in the chunk that is ready, if there is one."""
-        cdef Chunk *chunk = self.queue.ready
-        return None if chunk is NULL else [chunk.timers[index].deadline for index in range(chunk.count)]
+        """The deadlines in the chunk or the crowd that is ready, if there is one."""
+        cdef Slot slot = self.queue.ready
+        if is_crowd(slot):
+            return [as_crowd(slot).deadline] * as_crowd(slot).live
+        return [as_bucket(slot).timers[index].deadline for index in range(as_bucket(slot).count)] if slot else None
 
     def shape(self):
         return shape_of(self.queue.root)
@@ -299,7 +301,7 @@ cdef class Numbers:
         elif what == "next":
             old, self.queue.next = self.queue.next, value
         elif what == "ready":
-            old, self.queue.ready = <size_t>self.queue.ready, <Chunk *><size_t>value
+            old, self.queue.ready = self.queue.ready, <Slot>value
         elif what == "root":
             old, self.queue.root = self.queue.root, <Slot>value
         else:

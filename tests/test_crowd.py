@@ -52,6 +52,29 @@ def test_a_bucket_becomes_a_crowd(inside: Any) -> None:
     assert timers.ripen(5) == 1000 and is_bucket(timers.shape())
 
 
+def test_one_at_a_time_is_taken_from_the_crowd_itself(inside: Any) -> None:
+    """As long as it is the soonest, nobody else's, and one stays."""
+    timers = inside.Numbers([5] * 600 + [6])
+    assert timers.take_ready(5, 1) == [] and timers.due(5, 1) == [0]
+    for first in range(1, 400):
+        assert len(timers.ready) == 600 - first and timers.take_ready(5, 1) == [first]
+        assert timers.next == 5 and timers.check() == 600 - first
+    assert timers.take_ready(5) == timers.take_ready(5, 200) == [] and timers.take_ready(9, 10) == list(range(400, 410))
+    timers.put(5)
+    assert len(timers.ready) == 191
+    twin = timers.copy()
+    assert (timers.ready, twin.ready) == (None, None) and twin.due(5, 1) == timers.due(5, 1) == [410]
+    assert len(twin.ready) == len(timers.ready) == 190 and twin.take_ready(5, 1) == [411] == timers.take_ready(5, 1)
+    timers.put(4)
+    assert timers.ready is None and timers.take_ready(5, 1) == [] and timers.due(5, 2) == [602, 412]
+    timers.remove(5, 413)
+    assert timers.due(5, 1) == [414]
+    while timers.take_ready(5, 1):
+        pass
+    assert timers.due(9) == [601, 600] and timers.check() == 0
+    assert twin.due(9) == [*range(412, 600), 601, 600] and twin.check() == 0
+
+
 def test_first_in_first_out(inside: Any) -> None:
     timers, wanted = crowd(inside, 600), list(range(600))
     rng = random.Random(1)

@@ -492,6 +492,9 @@ def test_check(inside: Any) -> None:
     few.poke((), "ordered", 0)
     assert few.check() == "ready"
     few.poke((), "ordered", 1)
+    few.poke((), "owners", 2)
+    assert few.check() == "ready"
+    few.poke((), "owners", 1)
     few.poke((), "deadline", 9)
     assert few.check() == "ordered"
     few.poke((), "deadline", 5)

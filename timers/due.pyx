@@ -9,7 +9,7 @@ from libc.stdint cimport uint32_t
 
 from timers.bits cimport FREE_THREADED, prefetch
 from timers.boxes cimport PyListObject
-from timers.bucket cimport Timer
+from timers.bucket cimport Chunk, Timer
 from timers.keys cimport Keys, fold, own_run, place_of, prefetch_entry, remove_key, shrink
 from timers.timerqueue cimport Due, count_ready, read_queue, ripen_queue, take_due, take_ready
 from timers.times cimport write_time
@@ -18,6 +18,7 @@ from timers.timerset cimport (
     keys_of, note_removal, release, restless_error, survey_some, taken_token,
 )
 from timers.tokens cimport is_boxed
+from timers.wheel cimport as_bucket, is_crowd
 
 import_datetime()
 
@@ -33,7 +34,7 @@ cdef inline bint is_due(TimerSet self, uint64_t deadline, size_t most) noexcept:
 cdef list take(TimerSet self, uint64_t now, uint8_t kind, size_t most):
     cdef uint64_t deadline
     cdef Due due
-    cdef uint32_t ready
+    cdef size_t ready
     cdef uint32_t version
     cdef uint64_t next
     cdef uint32_t moves
@@ -65,7 +66,7 @@ cdef list take(TimerSet self, uint64_t now, uint8_t kind, size_t most):
             continue
         words = <size_t *>(<PyListObject *>taken).ob_item
         if keyed:
-            own_keys(self, count, ready > 0)
+            own_keys(self, count, as_bucket(self.queue.ready) if ready and not is_crowd(self.queue.ready) else NULL)
         if ready:
             take_ready(&self.queue, ready, words)
         elif take_due(&self.queue, &due, words, NULL) < 0:
@@ -118,7 +119,7 @@ cdef list take_items(TimerSet self, uint64_t now, uint8_t kind, size_t most):
             continue
         if keyed:
             try:
-                own_keys(self, due.count, False)
+                own_keys(self, due.count, NULL)
             except MemoryError:
                 PyMem_Free(words)
                 raise
@@ -148,22 +149,25 @@ cdef list pairs_of(bytes deadlines, tuple tokens, uint8_t kind, bint keyed):
 
 # ---- keys
 
-cdef int own_keys(TimerSet self, size_t count, bint ready) except -1:
-    """Before the first `count` timers, which are ripe, are taken: what of the table they change becomes its own."""
+cdef int own_keys(TimerSet self, size_t count, Chunk *ready) except -1:
+    """Before the first `count` timers, which are ripe, are taken: what of the table they change becomes its own.
+
+    `ready`: the chunk that they are the first of, or NULL.
+    """
     cdef Keys *keys = keys_of(self)
-    cdef Timer *timers = self.queue.ready.timers if ready else NULL
+    cdef Timer *timers = ready.timers if ready is not NULL else NULL
     cdef size_t index
     cdef int failed = 0
     if not keys.shared:
         return 0
-    if not ready:
+    if ready is NULL:
         timers = <Timer *>PyMem_Malloc(count * sizeof(Timer))
         failed = -1 if timers is NULL else read_queue(&self.queue, count, timers)
     for index in range(count):
         if failed < 0:
             break
         failed = own_run(keys, place_of(keys, fold(hash_of(self, timers[index].word)), timers[index].word))
-    if not ready:
+    if ready is NULL:
         PyMem_Free(timers)
     if failed < 0:
         raise MemoryError

@@ -10,7 +10,7 @@ cascaded down to the slot that time stands in. `read` is the same order without 
 
 from libc.stdint cimport uint64_t
 
-from timers.bucket cimport Chunk, Timer
+from timers.bucket cimport Timer
 from timers.wheel cimport Slot
 
 cdef enum:
@@ -29,8 +29,8 @@ cdef int ripen(Slot *root, uint64_t now, Ripe *ripe) noexcept nogil
 cdef int take(Slot *root, Ripe *ripe, size_t *words, uint64_t *deadlines) noexcept nogil
 # The latest deadline of a root that is a bucket; of a wheel, the last that it reaches.
 cdef uint64_t highest(Slot root) noexcept nogil
-# The soonest deadline of a tree that is not empty. Cascades; and `ready` becomes the chunk that it is first in, if that
-# is ordered and may be written to, or else NULL.
-cdef uint64_t earliest(Slot *root, Chunk **ready) noexcept nogil
+# The soonest deadline of a tree that is not empty. Cascades; and `ready` becomes the ordered chunk, or the crowd, that
+# it is first in, if that may be written to, or else 0.
+cdef uint64_t earliest(Slot *root, Slot *ready) noexcept nogil
 # Copy the first timers in the order of falling due; advances `timers` by what it has read, and lowers `count`.
 cdef int read(Slot *root, size_t *count, Timer **timers) noexcept nogil

@@ -5,14 +5,14 @@ from libc.string cimport memcpy
 
 from timers.bits cimport PyMem_Free, PyMem_Malloc
 from timers.bucket cimport (
-    CHUNK, bucket_count, cut, gather, is_forwarded, is_own, leave_bucket, move, prefetch_older, prefetch_tokens,
+    CHUNK, Chunk, bucket_count, cut, gather, is_forwarded, is_own, leave_bucket, move, prefetch_older, prefetch_tokens,
     successor,
 )
 from timers.cascade cimport put_in_order
 from timers.crowd cimport ALL, Crowd, crowd_read, crowd_take, leave_crowd
 from timers.forwarding cimport follow, is_in_common, open_bucket
 from timers.order cimport LANES, are_few, difference_of, rank, sort
-from timers.sharing cimport is_large, own_crowd, own_wheel
+from timers.sharing cimport is_large, is_lone, own_crowd, own_wheel
 from timers.slots cimport first_occupied, first_of, last_of, next_occupied, unmark
 from timers.tokens cimport timers_keep
 from timers.wheel cimport Wheel, as_bucket, as_crowd, as_wheel, end_of, is_bucket, is_crowd, is_wheel, prune
@@ -246,33 +246,35 @@ cdef uint64_t lowest(Slot slot) noexcept nogil:
     return first
 
 
-cdef uint64_t earliest(Slot *root, Chunk **ready) noexcept nogil:
+cdef uint64_t earliest(Slot *root, Slot *ready) noexcept nogil:
     cdef Slot *slot = root
     cdef Wheel *wheel
     cdef bint own = True
     cdef bint mixed = False
     cdef uint32_t limit = 64
     cdef int digit
-    ready[0] = NULL
+    ready[0] = 0
     # Without memory it is found by looking at more, or what is ready not told.
     while True:
         if own and is_large(slot[0]) and open_bucket(slot, limit, mixed) < 0:
             own = False
         if is_crowd(slot[0]):
+            if own and is_lone(slot[0]):
+                ready[0] = slot[0]
             return as_crowd(slot[0]).deadline
         if not is_wheel(slot[0]):
             if not own or is_large(slot[0]) or put_in_order(slot, limit) < 0:
                 return lowest(slot[0])
-            ready[0] = as_bucket(slot[0])
-            return ready[0].timers[0].deadline
+            ready[0] = slot[0]
+            return as_bucket(slot[0]).timers[0].deadline
         own = own and own_wheel(slot) == 0
         wheel = as_wheel(slot[0])
         digit = first_occupied(wheel)
-        if not wheel.shift:
+        slot = &wheel.slots[digit]
+        if not wheel.shift and not is_crowd(slot[0]):
             return first_of(wheel, digit)
         limit = wheel.shift
         mixed = wheel.mixed
-        slot = &wheel.slots[digit]
 
 
 cdef int read(Slot *root, size_t *count, Timer **timers) noexcept nogil:

@@ -83,7 +83,7 @@ cdef int insert_newer(Slot *top, uint32_t limit, Chunk *newest, Chunk *forwarded
     cdef size_t count = bucket_count(newest) - bucket_count(forwarded)
     cdef size_t index
     cdef int answer = 0
-    cdef Chunk *ready = NULL
+    cdef Slot ready = 0
     cdef Timer *timers
     if not count:
         return 0

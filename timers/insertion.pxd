@@ -25,8 +25,8 @@ cdef enum:
 # Append to a crowd, if that is all there is to do.
 cdef bint insert_in_crowd(Slot *root, uint64_t deadline, size_t word) noexcept nogil
 # `limit`: how many low bits may differ in the slot; with 64, that of a whole tree, what it does not reach is refused.
-# Should the chunk `*ready` move, that becomes NULL, or where it then lies.
-cdef int insert_slowly(Slot *root, uint32_t limit, uint64_t deadline, size_t word, Chunk **ready) noexcept nogil
+# Should the chunk `*ready` move, that becomes 0, or where it then lies.
+cdef int insert_slowly(Slot *root, uint32_t limit, uint64_t deadline, size_t word, Slot *ready) noexcept nogil
 
 
 cdef inline Slot own_slot(Slot slot, uint64_t deadline) noexcept nogil:

@@ -15,7 +15,7 @@ cdef bint insert_in_crowd(Slot *root, uint64_t deadline, size_t word) noexcept n
     return is_crowd(slot) and owners_of(&as_crowd(slot).owners) == 1 and crowd_append(as_crowd(slot), word) == 0
 
 
-cdef int insert_slowly(Slot *root, uint32_t limit, uint64_t deadline, size_t word, Chunk **ready) noexcept nogil:
+cdef int insert_slowly(Slot *root, uint32_t limit, uint64_t deadline, size_t word, Slot *ready) noexcept nogil:
     cdef Slot *slot = root
     cdef Slot *top = NULL
     cdef Wheel *wheel = NULL
@@ -58,9 +58,9 @@ cdef int insert_slowly(Slot *root, uint32_t limit, uint64_t deadline, size_t wor
     if newest is not NULL and bucket_count(newest) >= FLOOD and not (wheel is not NULL and wheel.mixed):
         if (split(slot, limit) if limit else make_crowd(slot)) == 0:
             return insert_slowly(root, whole, deadline, word, ready)
-    was_ready = newest is ready[0] and newest is not NULL
+    was_ready = slot[0] == ready[0] and newest is not NULL
     if was_ready:
-        ready[0] = NULL
+        ready[0] = 0
     newest = with_room(newest)
     if newest is NULL:
         # A wheel that is new, with nothing but the former one in it, goes again.
@@ -75,5 +75,5 @@ cdef int insert_slowly(Slot *root, uint32_t limit, uint64_t deadline, size_t wor
         mark(wheel, <size_t>digit)
     slot[0] = <Slot>newest
     if was_ready and newest.ordered:
-        ready[0] = newest
+        ready[0] = slot[0]
     return DONE

@@ -22,7 +22,7 @@ cdef int find_spot(Queue *queue, uint64_t deadline, bint to_write, Spot *spot) n
         return spot.in_heap
     if to_write:
         queue.moves += 1
-        queue.ready = NULL
+        queue.ready = 0
         if (is_bucket(queue.root) and bucket_count(as_bucket(queue.root)) > CHUNK
                 and cascade_root(queue) < 0):
             return -1
@@ -109,7 +109,7 @@ cdef int remove_at_spot(Queue *queue, Spot *spot, size_t *word) noexcept nogil:
             and (queue.heap is NULL or queue.heap.count)):
         # What comes next is still the same.
         queue.moves += 1
-        queue.ready = NULL
+        queue.ready = 0
     else:
         settle(queue)
     return 0
@@ -117,13 +117,15 @@ cdef int remove_at_spot(Queue *queue, Spot *spot, size_t *word) noexcept nogil:
 
 cdef uint32_t peek(Queue *queue, uint32_t most, size_t *words, uint64_t *deadlines) noexcept nogil:
     cdef uint32_t index
-    if queue.count and queue.ready is NULL:
+    cdef Chunk *chunk
+    if queue.count and not queue.ready:
         settle(queue)
-    if queue.ready is not NULL:
-        most = min(most, <uint32_t>queue.ready.count)
+    if queue.ready and not is_crowd(queue.ready):
+        chunk = as_bucket(queue.ready)
+        most = min(most, <uint32_t>chunk.count)
         for index in range(most):
-            words[index] = queue.ready.timers[index].word
-            deadlines[index] = queue.ready.timers[index].deadline
+            words[index] = chunk.timers[index].word
+            deadlines[index] = chunk.timers[index].deadline
     else:
         most = peek_at_one_deadline(queue, most, words) if queue.count else 0
         for index in range(most):

@@ -1,8 +1,9 @@
 # cython: language_level=3
 """The queue: a wheel, and the overflow heap beside it, as one queue of integers. What every face calls.
 
-`ready` is the short way of who takes one timer at a time: the chunk in which the soonest timer is the first, if it is
-ordered and its own from the root down. Whatever may move it, or put another timer before it, lets go of it.
+`ready` is the short way of who takes one timer at a time: what the slot reads that has the soonest timer, if that is an
+ordered chunk or a crowd, and its own from the root down. Whatever may move it, or put another timer before it, lets go
+of it.
 
 `moves` tells who was interrupted by foreign code whether anything may lie elsewhere than before, even if nothing that
 can be observed has changed: each cascade, copy and write raises it. (Not an insertion that is a mere append: its
@@ -11,7 +12,7 @@ caller counts those.)
 Invariants (`check_queue` verifies each by name, with those of the wheel and the heap):
   counted     the timers of wheel and heap are as many as `count`
   next        is the soonest deadline, and the greatest there is where there are no timers
-  ready       is NULL, or an ordered chunk that begins with the soonest timer
+  ready       is 0, or an ordered chunk or a crowd that begins with the soonest timer, in its place, its own
   heap-outside, heap-needed: see overflow.pxd
 """
 
@@ -19,10 +20,11 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 from timers.bits cimport PyMem_Free
 from timers.bucket cimport Chunk, Timer, cut, insert_ordered
+from timers.crowd cimport crowd_take
 from timers.expiry cimport Ripe
 from timers.insertion cimport insert_quickly
 from timers.overflow cimport Heap
-from timers.wheel cimport Slot
+from timers.wheel cimport Slot, as_bucket, as_crowd, is_crowd
 
 cdef extern from *:
     """
@@ -31,7 +33,7 @@ cdef extern from *:
     typedef struct {
         size_t root;
         struct timers_Heap *heap;
-        struct timers_Chunk *ready;
+        size_t ready;
         size_t count;
         uint64_t next;
         uint32_t version;
@@ -44,7 +46,7 @@ cdef extern from *:
     ctypedef struct Queue "timers_Queue":
         Slot root
         Heap *heap          # NULL: nothing overflows
-        Chunk *ready
+        Slot ready
         size_t count
         uint64_t next
         uint32_t version    # changes with every change that can be observed; the caller's affair, as is
@@ -90,7 +92,7 @@ cdef const char *check_queue(Queue *queue) noexcept nogil
 cdef inline void init_queue(Queue *queue) noexcept nogil:
     queue.root = 0
     queue.heap = NULL
-    queue.ready = NULL
+    queue.ready = 0
     queue.count = 0
     queue.next = NEVER
     queue.version = 0
@@ -101,9 +103,9 @@ cdef inline void init_queue(Queue *queue) noexcept nogil:
 
 cdef inline int put(Queue *queue, uint64_t deadline, size_t word) noexcept nogil:
     """Add a timer; the reference that its word may be comes along."""
-    cdef Chunk *ready = queue.ready
+    cdef Chunk *ready = as_bucket(queue.ready)
     if not insert_quickly(&queue.root, deadline, word):
-        if ready is NULL or queue.root != <Slot>ready or ready.count == ready.capacity:
+        if not queue.ready or queue.root != queue.ready or ready.count == ready.capacity:
             return put_slowly(queue, deadline, word)
         # A few timers are kept in order.
         insert_ordered(ready, deadline, word)
@@ -114,16 +116,18 @@ cdef inline int put(Queue *queue, uint64_t deadline, size_t word) noexcept nogil
     queue.count += 1
     if deadline < queue.next:
         queue.next = deadline
-        queue.ready = NULL
+        queue.ready = 0
     return 0
 
 
-cdef inline uint32_t count_ready(Queue *queue, uint64_t now, size_t most) noexcept nogil:
+cdef inline size_t count_ready(Queue *queue, uint64_t now, size_t most) noexcept nogil:
     """How many timers `take_ready` can take; 0: none, or that would not be all there is to do."""
-    cdef Chunk *chunk = queue.ready
+    cdef Chunk *chunk = as_bucket(queue.ready)
     cdef uint32_t count = 0
-    cdef bint lone = queue.root == <Slot>chunk and queue.heap is NULL
-    if chunk is NULL or (not lone and most >= chunk.count and chunk.timers[chunk.count - 1].deadline <= now):
+    cdef bint lone = queue.root == queue.ready and queue.heap is NULL
+    if is_crowd(queue.ready):
+        return most if most < as_crowd(queue.ready).live else 0
+    if not queue.ready or (not lone and most >= chunk.count and chunk.timers[chunk.count - 1].deadline <= now):
         return 0
     while count < chunk.count and chunk.timers[count].deadline <= now:
         count += 1
@@ -132,19 +136,25 @@ cdef inline uint32_t count_ready(Queue *queue, uint64_t now, size_t most) noexce
     return count if count < chunk.count or lone else 0
 
 
-cdef inline void take_ready(Queue *queue, uint32_t count, size_t *words) noexcept nogil:
-    cdef uint32_t index
+cdef inline void take_ready(Queue *queue, size_t count, size_t *words) noexcept nogil:
+    cdef Chunk *chunk = as_bucket(queue.ready)
+    cdef size_t index
+    if is_crowd(queue.ready):
+        crowd_take(as_crowd(queue.ready), count, words)
+        queue.count -= count
+        queue.moves += 1
+        return
     for index in range(count):
-        words[index] = queue.ready.timers[index].word
-    if count == queue.ready.count:
+        words[index] = chunk.timers[index].word
+    if count == chunk.count:
         # All there were.
-        PyMem_Free(queue.ready)
+        PyMem_Free(chunk)
         queue.root = 0
-        queue.ready = NULL
+        queue.ready = 0
         queue.count = 0
         queue.next = NEVER
         queue.moves += 1
         return
-    cut(queue.ready, 0, count)
+    cut(chunk, 0, <uint32_t>count)
     queue.count -= count
-    queue.next = queue.ready.timers[0].deadline
+    queue.next = chunk.timers[0].deadline

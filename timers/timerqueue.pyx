@@ -11,10 +11,10 @@ from timers.invariants cimport check, soonest_of
 from timers.overflow cimport LIMIT, check_heap, copy_heap, free_heap, heap_size, pop, push, reserve, sort_heap
 from timers.reach cimport crown, divide, free_slots, is_aligned, reunite, slide, uncrown
 from timers.removal cimport MOST_FEW, Place, seek, too_few, withdraw
-from timers.sharing cimport free, memory, own_wheel, share
+from timers.sharing cimport free, is_lone, memory, own_wheel, share
 from timers.tokens cimport timers_keep
 from timers.wheel cimport (
-    BEYOND, DONE, STARVED, Wheel, as_bucket, as_wheel, digit_for, end_of, is_bucket, is_wheel,
+    BEYOND, DONE, STARVED, Wheel, as_bucket, as_crowd, as_wheel, digit_for, end_of, is_bucket, is_crowd, is_wheel,
 )
 
 cdef enum:
@@ -40,7 +40,7 @@ cdef int cascade_root(Queue *queue) noexcept nogil:
     if not heap.count:
         free_heap(heap)
         queue.heap = NULL
-    queue.ready = NULL
+    queue.ready = 0
     queue.moves += 1
     return 0 if is_wheel(queue.root) else -1
 
@@ -159,11 +159,15 @@ cdef int unheap(Queue *queue) noexcept nogil:
     return 0
 
 
+cdef uint64_t begin_of(Slot ready) noexcept nogil:
+    return as_crowd(ready).deadline if is_crowd(ready) else as_bucket(ready).timers[0].deadline
+
+
 cdef void note_ready(Queue *queue) noexcept nogil:
     """A root that is one ordered chunk is ready."""
     cdef Chunk *chunk = as_bucket(queue.root)
     if is_bucket(queue.root) and chunk.ordered and chunk.older is NULL and is_own(chunk):
-        queue.ready = chunk
+        queue.ready = queue.root
 
 
 cdef void calm(Queue *queue) noexcept nogil:
@@ -190,7 +194,7 @@ cdef void calm(Queue *queue) noexcept nogil:
 cdef void settle(Queue *queue) noexcept nogil:
     """After a removal: find what comes next, and give back what is too large."""
     queue.moves += 1
-    queue.ready = NULL
+    queue.ready = 0
     queue.next = NEVER
     if queue.heap is not NULL:
         if not queue.heap.count:
@@ -206,7 +210,7 @@ cdef void settle(Queue *queue) noexcept nogil:
         queue.next = earliest(&queue.root, &queue.ready)
     if queue.heap is not NULL and queue.heap.entries[0].timer.deadline < queue.next:
         queue.next = queue.heap.entries[0].timer.deadline
-        queue.ready = NULL
+        queue.ready = 0
 
 
 # ---- inserting
@@ -219,7 +223,7 @@ cdef int begin(Queue *queue, uint64_t deadline, size_t word) noexcept nogil:
     append(chunk, deadline, word)
     chunk.ordered = True
     queue.root = <Slot>chunk
-    queue.ready = chunk
+    queue.ready = queue.root
     queue.count = 1
     queue.next = deadline
     return 0
@@ -253,8 +257,8 @@ cdef int put_slowly(Queue *queue, uint64_t deadline, size_t word) noexcept nogil
     if answer == DONE:
         queue.count += 1
         queue.next = min(queue.next, deadline)
-        if queue.ready is not NULL and queue.ready.timers[0].deadline != queue.next:
-            queue.ready = NULL
+        if queue.ready and begin_of(queue.ready) != queue.next:
+            queue.ready = 0
         note_ready(queue)
         open_flood(queue, deadline)
     return answer
@@ -303,7 +307,7 @@ cdef int ripen_queue(Queue *queue, uint64_t now, size_t most, Due *due) noexcept
     cdef uint64_t deadline
     queue.moves += 1
     # What is cascaded and sorted now may be elsewhere.
-    queue.ready = NULL
+    queue.ready = 0
     if is_bucket(queue.root):
         count = bucket_count(as_bucket(queue.root))
         if (count > CHUNK and (count > BATCH or count > most or highest(queue.root) > now)
@@ -397,7 +401,7 @@ cdef int copy_queue(Queue *queue, Queue *twin) noexcept nogil:
     twin.heap = heap
     twin.count = queue.count
     twin.next = queue.next
-    twin.ready = queue.ready = NULL
+    twin.ready = queue.ready = 0
     twin.moves += 1
     queue.moves += 1
     return 0
@@ -405,6 +409,12 @@ cdef int copy_queue(Queue *queue, Queue *twin) noexcept nogil:
 
 cdef size_t queue_memory(Queue *queue) noexcept nogil:
     return memory(queue.root) + (heap_size(queue.heap.room) if queue.heap is not NULL else 0)
+
+
+cdef bint is_in_place(Slot slot, Slot ready, uint64_t deadline) noexcept nogil:
+    while is_wheel(slot) and is_lone(slot) and digit_for(as_wheel(slot), deadline) < as_wheel(slot).size:
+        slot = as_wheel(slot).slots[<size_t>digit_for(as_wheel(slot), deadline)]
+    return slot == ready and is_lone(slot)
 
 
 cdef const char *check_queue(Queue *queue) noexcept nogil:
@@ -428,8 +438,11 @@ cdef const char *check_queue(Queue *queue) noexcept nogil:
             first = heap.entries[0].timer.deadline
     if count != queue.count:
         return "counted: there are more or fewer timers than the queue says"
-    if queue.ready is not NULL and (not queue.ready.ordered or queue.ready.timers[0].deadline != queue.next):
+    if queue.ready and (begin_of(queue.ready) != queue.next
+                        or not (is_crowd(queue.ready) or as_bucket(queue.ready).ordered)):
         return "ready: what is ready does not begin with the soonest timer"
+    if queue.ready and not is_in_place(queue.root, queue.ready, queue.next):
+        return "ready: what is ready is not in its place, or not its own"
     if queue.root:
         first = min(first, soonest_of(queue.root))
     if first != queue.next:
