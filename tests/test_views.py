@@ -139,8 +139,8 @@ WHOLE: dict[str, Callable[[Any], Any]] = {
     "items <=": lambda d: d.items() <= KEYS,
     "in values": lambda d: -1.0 in d.values(),
 }
-# Each step is a call of its own, as it is with a dict: without a GIL another thread may come in between, and with one in a
-# collection that a step sets off.
+# Each step is a call of its own, as it is with a dict: without a GIL another thread may come in between, and with one
+# in a collection that a step sets off.
 WALKS: dict[str, Callable[[Any], Any]] = {
     "list of items": lambda d: list(d.items()),
     "list of values": lambda d: list(d.values()),
