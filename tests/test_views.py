@@ -87,6 +87,14 @@ def test_what_a_view_is() -> None:
             ask()
 
 
+@pytest.mark.parametrize("at", [7, 7.5, datetime(2026, 1, 1), datetime(2026, 1, 1, tzinfo=timezone.utc)])
+def test_an_item_is_found_whatever_its_kind_of_time(at: Any) -> None:
+    """A view makes the time by itself, and datetimes need what their module has of C."""
+    d: Any = Deadlines({"a": at})
+    assert ("a", at) in d.items() and ("b", at) not in d.items() and at in d.values()
+    assert d.items() == {"a": at}.items() == d.items() and d.items() & {("a", at)} and d.items() >= {("a", at)}
+
+
 @pytest.mark.parametrize("make", [iter, *(operator.methodcaller(name) for name in ("keys", "values", "items"))])
 def test_a_change_before_the_first_step_is_noticed(make: Callable[[Any], Any]) -> None:
     d: Any = Deadlines(PLAIN)

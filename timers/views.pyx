@@ -1,6 +1,7 @@
 """The views: see views.pxd."""
 
 cimport cython
+from cpython.datetime cimport import_datetime
 from cpython.object cimport PyObject_Hash, PyObject_RichCompareBool, Py_EQ
 from libc.stdint cimport uint64_t
 
@@ -10,6 +11,9 @@ from timers.pending cimport ITEMS, TIMES, TOKENS, Shape, iterate, list_all
 from timers.timerset cimport TimerSet, copy_into
 
 from collections.abc import ItemsView, Iterable, KeysView, Set, ValuesView
+
+# For `time_at`, which is compiled in here.
+import_datetime()
 
 
 # What the collector has cleared of a cycle may still be called; without the owner it would crash.
