@@ -61,10 +61,13 @@ def collecting(act: Callable[[], Any], threshold: int = 1) -> Iterator[None]:
             act()
         elif threshold == 1:
             # Nor is there an old list that could be used again.
-            kept.append([[] for _ in range(8 if kept else 100)])
+            kept.append([[] for _ in range(8)])
 
     old = gc.get_threshold()
     gc.collect()
+    if threshold == 1:
+        # From the very next one on.
+        kept.append([[] for _ in range(100)])
     gc.callbacks.append(callback)
     gc.set_threshold(threshold, 10, 10)
     try:

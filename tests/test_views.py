@@ -17,6 +17,7 @@ from typing import Any, Callable
 
 import pytest
 
+from tests.interruptions import collecting, once
 from tests.keyed import Named
 from timers import Deadlines
 
@@ -214,6 +215,22 @@ def test_each_is_one_moment_beside_a_thread_that_writes(act: Callable[[Any], Any
         gc.set_threshold(*threshold)
         if collecting:
             gc.callbacks.remove(let_others_in)
+
+
+@pytest.mark.parametrize("run", range(6))
+@pytest.mark.parametrize(
+    ("name", "before", "after"), [("eq", "ax", "a"), ("lt", "x", "ab"), ("gt", "axy", "ab"), ("le", "abx", "ax")]
+)
+def test_lengths_are_compared_at_the_moment_of_the_keys(name: str, before: str, after: str, run: int) -> None:
+    """What is asked is false before and after."""
+    # CPython keeps tuples of up to 20 to use them again, and then nothing is collected.
+    many = [f"k{number}" for number in range(30)]
+    d: Any = Deadlines(dict.fromkeys([*many, *before], 1.5))
+    keys, others, compare = d.keys(), {*many, "a", "b"}, getattr(operator, name)
+    # Once before, as `isinstance` of an abstract class notes what it was asked.
+    assert not compare(keys, others)
+    with collecting(once(lambda: d.__init__(dict.fromkeys([*many, *after], 1.5)), run)):
+        assert not compare(keys, others)
 
 
 @pytest.mark.skipif(not HAS_GIL, reason="a step is a moment of its own")

@@ -77,7 +77,8 @@ cdef class SetView(View):
     def __eq__(self, other):
         if not isinstance(other, Set):
             return NotImplemented
-        return len(self) == len(other) and are_all_in(everything(self), other)
+        size = len(other)
+        return len(self) == size and is_part(self, other, size, size)
 
     def __le__(self, other):
         if not isinstance(other, Set):
@@ -87,7 +88,8 @@ cdef class SetView(View):
     def __lt__(self, other):
         if not isinstance(other, Set):
             return NotImplemented
-        return len(self) < len(other) and are_all_in(everything(self), other)
+        size = len(other)
+        return len(self) < size and is_part(self, other, 0, size - 1)
 
     def __ge__(self, other):
         if not isinstance(other, Set):
@@ -97,7 +99,8 @@ cdef class SetView(View):
     def __gt__(self, other):
         if not isinstance(other, Set):
             return NotImplemented
-        return len(self) > len(other) and are_all_in(other, self)
+        # To begin may have let foreign code in: the answer is that of the moment after it.
+        return len(self) > len(other) and are_all_in(other, self) and len(self) > len(other)
 
     def isdisjoint(self, other):
         for thing in other:
@@ -170,6 +173,12 @@ cdef set pick(SetView self, others, bint held):
         if (thing in self) == held:
             picked.add(thing)
     return picked
+
+
+cdef bint is_part(SetView self, other, Py_ssize_t fewest, Py_ssize_t most) except -1:
+    """Whether those of one moment are so many, and all in another."""
+    held = everything(self)
+    return fewest <= len(held) <= most and are_all_in(held, other)
 
 
 cdef bint are_all_in(things, container) except -1:
