@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.interruptions import SETTING, survives
+from tests.interruptions import SETTING, collecting, once, survives
 from timers import Deadlines, MultiNotifier
 
 # ---- what a failed attempt held is let go
@@ -141,6 +141,19 @@ def test_an_iteration_that_goes_on_inside_a_step(shown: int) -> None:
             got += [step[1], *(token for _, token in timers)]
             assert sorted(got) == sorted(wanted), got
     """)
+
+
+@pytest.mark.parametrize("run", range(4))
+@pytest.mark.parametrize(("size", "shown"), [(5, 0), (5, 5), (33, 1), (40, 1), (40, 32), (40, 40), (100, 64)])
+def test_an_iteration_that_comes_to_its_end_inside_a_step(size: int, shown: int, run: int) -> None:
+    """It does not begin again."""
+    n = MultiNotifier([(float(number), number) for number in range(size)])
+    timers = iter(n)
+    got = [next(timers) for _ in range(shown)]
+    with collecting(once(lambda: got.extend(timers), run)):
+        step = next(timers, None)
+    got += [*filter(None, [step]), *timers]
+    assert sorted(got) == list(n)
 
 
 # ---- undone before anything is raised

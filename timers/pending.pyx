@@ -61,6 +61,9 @@ cdef object step(Pending self, TimerSet owner):
     cdef uint64_t deadline
     cdef size_t shown
     while True:
+        # Foreign code may have come to the end.
+        if self.owner is None:
+            raise StopIteration
         if self.version != owner.queue.version:
             give_up(self)
             raise RuntimeError("timers changed during iteration")
@@ -117,8 +120,8 @@ cdef int begin_rest(Pending self, TimerSet owner) except -1:
     cdef Due due
     cdef uint32_t place
     rest = TimerSet.__new__(TimerSet)
-    # Making it may have let in foreign code, which changed the timers, or asked for the next.
-    if self.version != owner.queue.version or self.rest is not None:
+    # Making it may have let in foreign code, which changed the timers, or asked for the next, or for all.
+    if self.version != owner.queue.version or self.rest is not None or self.owner is None:
         return 0
     if copy_queue(&owner.queue, &(<TimerSet>rest).queue) < 0:
         raise MemoryError
