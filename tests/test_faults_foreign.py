@@ -404,3 +404,10 @@ def test_the_soonest_of_what_is_cleared_meanwhile(take: str, run: int) -> None:
     d: Deadlines[str, float] = Deadlines({"a": 1.5})
     with collecting(once(d.clear, run)), contextlib.suppress(KeyError, RuntimeError):
         assert getattr(d, take)() == ("a", 1.5)
+
+
+@pytest.mark.parametrize("run", range(6))
+def test_a_soonest_that_comes_while_none_is_found(run: int) -> None:
+    d: Deadlines[str, float] = Deadlines()
+    with contextlib.suppress(KeyError), collecting(once(lambda: d.update(a=0.5), run)):
+        assert d.peekitem() == ("a", 0.5)

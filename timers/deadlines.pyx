@@ -195,17 +195,26 @@ For subclasses, as with dict: no method calls what another is overridden by. `__
         >>> Deadlines({"a": 1.5, "b": 0.5}).peekitem()
         ('b', 0.5)
         """
+        cdef uint32_t version
         cdef size_t word
         cdef uint64_t deadline
-        must_be_made(self)
-        if peek(&self.queue, 1, &word, &deadline):
-            key = token_of(self, word)
-            timers_drop(word)
-            return key, next_time(self)
-        # It lies behind very many gaps, if it does.
-        for item in iterate(self, ITEMS):
-            return item
-        raise KeyError("peekitem(): there are no keys")
+        for _ in range(ATTEMPTS):
+            must_be_made(self)
+            if not self.queue.count:
+                raise KeyError("peekitem(): there are no keys")
+            if peek(&self.queue, 1, &word, &deadline):
+                key = token_of(self, word)
+                timers_drop(word)
+                return key, next_time(self)
+            # It lies behind very many gaps.
+            version = self.queue.version
+            try:
+                return next(iterate(self, ITEMS))
+            except (RuntimeError, StopIteration):
+                # To iterate may have let in foreign code.
+                if self.queue.version == version:
+                    raise
+        raise restless_error()
 
     @cython.critical_section
     def popitem(self):
