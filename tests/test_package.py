@@ -72,6 +72,28 @@ def test_other_cython_code_finds_all_that_it_needs() -> None:
     assert seen <= {file.stem for file in PACKAGE.glob("*.pxd")}
 
 
+def test_each_room_that_compiles_in_datetimes_imports_their_c() -> None:
+    """Or else it would crash: each has a pointer to it of its own."""
+    sources = {path.name: path.read_text(encoding="utf-8") for path in PACKAGE.glob("*.p[xy][dx]")}
+    if "times.pyx" not in sources:
+        pytest.skip("an installed copy has no sources")
+    words = {name: set(re.findall(r"\w+", text)) for name, text in sources.items()}
+    bodies = {
+        function[1]: set(re.findall(r"\w+", function[0]))
+        for name, text in sources.items()
+        if name.endswith(".pxd")
+        for function in re.finditer(r"^cdef inline [^(]*?(\w+)\((?:.*\n)(?:[ \n)].*\n?|\n)*", text, re.MULTILINE)
+    }
+    (taken,) = re.findall(r"from cpython.datetime cimport \(([^)]*)\)", sources["times.pxd"])
+    needing = set(re.findall(r"\w+", taken))
+    while more := {name for name, body in bodies.items() if body & needing} - needing:
+        needing |= more
+    assert {"read_time", "write_time", "time_at"} <= needing
+    rooms = {name for name, held in words.items() if name.endswith(".pyx") and held & needing}
+    assert {"views.pyx", "deadlines.pyx", "times.pyx"} <= rooms
+    assert not [name for name in rooms if "import_datetime()" not in sources[name]]
+
+
 def test_wheel_holds_no_debug_information(installed: list[importlib.metadata.PackagePath]) -> None:
     for file in installed:
         if file.suffix == EXTENSION:

@@ -8,6 +8,8 @@ its lowest ten. Fields are read through the C macros: subclasses override attrib
 
 The deadline of a float or an int is its 64 bits, turned so that they are in order as an unsigned integer.
 
+Who compiles these functions in has to call `import_datetime()`, or it crashes.
+
 A zone is asked for its offset as often as correctness needs: one of CPython's own that is fixed only once, any other
 for every datetime.
 """
