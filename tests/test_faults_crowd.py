@@ -181,3 +181,31 @@ def test_asking_ends_with_the_last_token_that_must_be_asked() -> None:
     assert n.cancel(5.0, "400") and not n.cancel(5.0, "400") and n.cancel(5.0, "300")
     n.notify_at(5.0, own)
     assert (5.0, "none") not in n and Own.asked == 1
+
+
+@pytest.mark.parametrize("act", ["cancel", "reschedule"])
+@pytest.mark.parametrize("others", [0, 3, 40])
+def test_an_equal_token_that_is_set_anew_behind_another_while_it_is_asked(others: int, act: str) -> None:
+    """Then the other is the first."""
+
+    class Token:
+        asked = 0
+
+        def __eq__(self, other: object) -> bool:
+            self.asked += 1
+            if self is old and self.asked == 1:
+                n.notify_at(2.0, "any change")
+            if self is old and self.asked == 2:
+                assert n.cancel(1.0, old)
+                n.notify_at(1.0, new)
+                n.notify_at(1.0, old)
+            return isinstance(other, Token)
+
+        __hash__ = None  # type: ignore[assignment]
+
+    old, new = Token(), Token()
+    n: MultiNotifier[Any, float] = MultiNotifier([*((1.0, f"{each}") for each in range(others)), (1.0, old)])
+    assert n.cancel(1.0, Token()) if act == "cancel" else n.reschedule(1.0, Token(), 3.0)
+    n._check()
+    # They equal each other.
+    assert [each is old for each in n.due(1.0)[others:]] == [True] and len(n) == 1 + (act == "reschedule")

@@ -52,6 +52,10 @@ cdef bint locate_again(TimerSet self, uint64_t at, uint8_t kind, object token, S
             if len(asked) > known:
                 known, attempts = len(asked), 0
             continue
+        if found == FOUND_AND_CHANGED and not (go_to_time(self, at, kind, spot) and is_next(self, spot, asked)):
+            # It is gone, or others are before it, and may be equal too.
+            asked.pop()
+            continue
         match = at_spot(self, spot) if found > 0 else asked[len(asked) - 1]
         # To let go may run foreign code. What follows does not, as the tree has the match, too.
         asked = None
@@ -192,6 +196,21 @@ cdef bint was_asked(TimerSet self, size_t word, list asked, Py_ssize_t *known) n
         place += 1
     known[0] = min(place + 1, count)
     return place < count
+
+
+cdef bint is_next(TimerSet self, Spot *spot, list asked) noexcept:
+    """Whether the last that was asked is there, and all before it were asked."""
+    cdef PyObject *last = (<PyListObject *>asked).ob_item[len(asked) - 1]
+    cdef size_t position = 0
+    cdef Py_ssize_t known = 0
+    cdef size_t word
+    while next_at_spot(&self.queue, spot, &position, &word):
+        if peek_at(self, word) is last:
+            return True
+        if not was_asked(self, word, asked, &known):
+            return False
+        position += 1
+    return False
 
 
 cdef bint ask_once(TimerSet self, size_t word, object token, list asked) except -1:
