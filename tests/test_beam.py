@@ -1,5 +1,6 @@
 """`timers.beam`: what it answers, and whether a timer in Beam's local runners is lost, early, late or twice."""
 
+import doctest
 import math
 import pickle
 import random
@@ -47,6 +48,11 @@ def holding(*ats: Any) -> "MultiNotifier[int]":
 
 
 # --- What the functions answer
+
+
+def test_docstrings() -> None:
+    failed, attempted = doctest.testmod(sys.modules[wake_at.__module__])
+    assert attempted and not failed
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from typing import Any, Generic, TypeVar
 
 import pytest
 
-from tests.keyed import KEYS, START, TIMES, Named, look, run
+from tests.keyed import KEYS, START, TIMES, Named, run
 from tests.proof import allocations
 from timers import Deadlines
 
@@ -475,13 +475,6 @@ def test_look_is_no_change() -> None:
     assert d["5"] == 5.0 and "7" in d and d.next_at() == 0.0 and d.due(-1.0) == [] and copy.copy(d) == d
     pickle.dumps(d)
     assert len(list(keys)) == 299
-
-
-def test_examples() -> None:
-    import doctest
-
-    assert doctest.testmod(sys.modules["timers.deadlines"], extraglobs={"Deadlines": Deadlines}).failed == 0
-    assert look is not None
 
 
 @pytest.mark.parametrize("make", [str, Named])
