@@ -8,8 +8,6 @@ An odd word is the number of a *box* (see boxes.pxd), where any other object lie
 whose boxes hold different objects. Box 0 is never used; its word, NOBODY, marks a gap.
 """
 
-from cpython.object cimport PyObject
-
 cdef extern from *:
     """
     #define timers_keep(word) do { if (!((word) & 1)) Py_INCREF((PyObject *)(word)); } while (0)
