@@ -474,6 +474,8 @@ def test_check(inside: Any) -> None:
     count = len(timers_of(finer.slots[digit]))
     assert broken((low, digit), "count", 0) == broken((low, digit), "count", count + 30) == "no-hole"
     assert broken((low, digit), "before", 1) == "counted"
+    long = next(digit for digit, slot in finer.slots.items() if is_bucket(slot) and len(slot) > 1)
+    assert broken((low, long), "ordered", 1) == "ordered"
     assert broken((low, digit), "deadline", begin + width) == "in-slot"
     assert broken((low, digit), "deadline", begin - 1 if begin else width) == "in-slot"
     assert broken((low,), "base", TICK) == broken((), "base", shape.base + 1) == "aligned"

@@ -19,7 +19,7 @@ it says where it is (forwarding.pxd).
 Invariants (invariants.pyx verifies each by name):
   no-hole     no other chunk is empty or over-full
   counted     `before` is the number of timers in the older chunks
-  ordered     a chunk that says so is alone in its bucket, and sorted by deadline, equal ones as inserted
+  ordered     a chunk that says so is the oldest of its bucket, and sorted by deadline, equal ones as inserted
 """
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t

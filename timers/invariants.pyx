@@ -28,10 +28,6 @@ cdef const char *check_slot(Slot slot, uint64_t low, uint64_t high, bint mixed, 
         return check_crowd(as_crowd(slot))
     if not is_wheel(slot):
         chunk = as_bucket(slot)
-        if chunk.ordered and chunk.older is NULL:
-            for index in range(1, chunk.count):
-                if chunk.timers[index - 1].deadline > chunk.timers[index].deadline:
-                    return "ordered: a chunk says so, and is not"
         while chunk is not NULL:
             if not mixed and not FREE_THREADED and owners_of(&chunk.owners) != 1:
                 return "mixed: a bucket is shared in a wheel that was never copied"
@@ -44,6 +40,11 @@ cdef const char *check_slot(Slot slot, uint64_t low, uint64_t high, bint mixed, 
             for index in range(chunk.count):
                 if not low <= chunk.timers[index].deadline <= high:
                     return "in-slot: a timer lies outside the range of its slot"
+            if chunk.ordered and chunk.older is not NULL:
+                return "ordered: a chunk says so, and is not the oldest"
+            for index in range(1, chunk.count if chunk.ordered else 0):
+                if chunk.timers[index - 1].deadline > chunk.timers[index].deadline:
+                    return "ordered: a chunk says so, and is not"
             count[0] += chunk.count
             chunk = chunk.older
         return NULL
