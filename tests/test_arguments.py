@@ -58,6 +58,7 @@ def test_what_is_long_or_has_no_repr_is_named_all_the_same() -> None:
 
 def test_which_time_of_several_is_refused() -> None:
     d: Any = Deadlines({"a": 1.5})
+    n: Any = MultiNotifier([(1.5, "a")])
     refused: list[tuple[Any, type[Exception]]] = [(None, TypeError), (float("nan"), ValueError), (2**64, OverflowError)]
     for at, error in refused:
         for put in (d.update, d.__init__):
@@ -65,7 +66,10 @@ def test_which_time_of_several_is_refused() -> None:
                 put([("a", 1.5), ("b", 1.5), ("c", at), ("d", None)])
         with pytest.raises(error, match=r"^at must be "):
             d["a"] = at
-    assert dict(d) == {"a": 1.5}
+        for make in (MultiNotifier, n.__init__):
+            with pytest.raises(error, match=r"^at\[2\] must be "):
+                make([(1.5, "a"), (1.5, "b"), (at, "c"), (None, "d")])
+    assert dict(d) == {"a": 1.5} and list(n) == [(1.5, "a")]
 
 
 def test_whatever_can_be_walked_is_taken() -> None:

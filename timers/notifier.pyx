@@ -49,7 +49,11 @@ datetime.datetime(2024, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
         cdef uint64_t deadline
         for pair in each_of(timers, "timers"):
             pair = pair_of(pair, "timers", "(at, token)", fresh.queue.count)
-            deadline = read_time((<tuple>pair)[0], "at", True, &kind)
+            try:
+                deadline = read_time((<tuple>pair)[0], "at", True, &kind)
+            except (TypeError, ValueError, OverflowError) as error:
+                raise_at(error, "at", fresh.queue.count)
+                raise
             add(fresh, deadline, kind, (<tuple>pair)[1], "at")
         must_be_bare(self)
         with cython.critical_section(self):
