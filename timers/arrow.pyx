@@ -228,10 +228,12 @@ cdef bint is_extension(const char *metadata) noexcept:
 cdef list read_words(Export export):
     cdef Schema *schema = export.column_schema()
     cdef char form = word_form(schema if schema.dictionary is NULL else schema.dictionary)
-    cdef Column column, words
+    cdef Column column, words, word
     cdef int64_t index, place
     cdef list tokens = []
     cdef list known
+    cdef dict found
+    cdef bint whole
     if not form or (
         schema.dictionary is not NULL
         and (word_form(schema) not in b"cCsSiIlL" or schema.dictionary.dictionary is not NULL)
@@ -249,8 +251,12 @@ cdef list read_words(Export export):
             export.check(column.array.dictionary)
             words = Column(column.array.dictionary, column.array.dictionary.length, column.array.dictionary.offset,
                            0, NULL, export.bitmap(column.array.dictionary))
+            # A slice has the dictionary of the whole: where that is longer, only what is asked for becomes strings.
             known = []
-            add_words(export, form, &words, known)
+            found = {}
+            whole = words.length <= column.length
+            if whole:
+                add_words(export, form, &words, known)
             for index in range(column.length):
                 if is_null(&column, index):
                     tokens.append(None)
@@ -258,7 +264,13 @@ cdef list read_words(Export export):
                 place = integer_at(schema.format[0], column.array.buffers[1], column.start + index)
                 if not 0 <= place < words.length:
                     raise export.broken(f"has an index beyond its dictionary at {len(tokens)}")
-                tokens.append(known[place])
+                if not whole and place not in found:
+                    word = words
+                    word.start += place
+                    word.length = 1
+                    found[place] = len(known)
+                    add_words(export, form, &word, known)
+                tokens.append(known[place if whole else found[place]])
         more = export.advance()
     return tokens
 
