@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import subprocess
+import sys
 from math import inf
 from typing import Any, Callable
 
@@ -63,3 +65,28 @@ def test_ints_with_one_far_away(far: int) -> None:
         n: MultiNotifier[Any, int] = MultiNotifier()
         n.notify_many(ats, range(count))
         assert n.due(2**63 - 1) == sorted(range(count), key=ats.__getitem__)
+
+
+def test_clusters_in_clusters_on_a_small_stack() -> None:
+    # At each of fourteen depths some lie far from the others. A stack that overflows ends the process.
+    script = """
+import threading
+from timers import MultiNotifier
+
+ats, bits = [number % 16 for number in range(25)], 4
+while (width := (len(ats) + 6).bit_length() - 1) + bits <= 62:
+    ats += [(1 << bits + width - 1) + (number << bits - 3) for number in range(6)]
+    bits += width
+
+def run():
+    n = MultiNotifier()
+    n.notify_many(ats[::-1], ats[::-1])
+    assert n.due(2**63 - 1) == sorted(ats)
+    print("done")
+
+threading.stack_size(48 << 10)
+thread = threading.Thread(target=run)
+thread.start()
+thread.join()
+"""
+    assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True).stdout == "done\n"

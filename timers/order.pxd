@@ -150,21 +150,23 @@ cdef inline Timer *sort(Timer *timers, size_t count, uint64_t difference, Timer 
 
     `difference`: of the deadlines, all their differing bits, or 0 if they stand in order. `spare`: room for as many.
     """
+    cdef uint32_t places[FAN]
     cdef uint32_t lower[FAN]
-    return sort_some(timers, count, difference, spare, lower)
+    return sort_some(timers, count, difference, spare, places, lower)
 
 
 cdef inline Timer *sort_some(
-    Timer *timers, size_t count, uint64_t difference, Timer *spare, uint32_t *lower
+    Timer *timers, size_t count, uint64_t difference, Timer *spare, uint32_t *places, uint32_t *lower
 ) noexcept nogil:
-    """As `sort`. `lower`: for the places of the lower of two digits."""
-    cdef uint32_t places[FAN]
+    """As `sort`. `places`, `lower`: for those of a digit and of a lower one, the same at all depths: threads may have
+    small stacks."""
     cdef int16_t ranks[LANES]
     cdef uint32_t shift, bits, width, more
     cdef uint32_t enough = high_bit(count)
     cdef size_t index, size
     cdef size_t begin = 0
-    cdef bint even
+    cdef uint64_t other
+    cdef bint even, ordered
     cdef Timer *part
     cdef Timer *result
     if not difference:
@@ -190,12 +192,21 @@ cdef inline Timer *sort_some(
     distribute(timers, count, shift, width, places, spare)
     if not bits or (even and insert_each(spare, count)):
         return spare
-    for index in range(<size_t>1 << width):
+    while begin < count:
         part = spare + begin
-        size = places[index] - begin
-        if size > 1:
-            result = sort_some(part, size, difference_of(part, size), timers + begin, lower)
+        size = 1
+        difference = 0
+        ordered = True
+        while begin + size < count:
+            other = part[size].deadline ^ part[0].deadline
+            if other >> shift:
+                break
+            difference |= other
+            ordered &= part[size].deadline >= part[size - 1].deadline
+            size += 1
+        if not ordered:
+            result = sort_some(part, size, difference, timers + begin, places, lower)
             if result is not part:
                 memcpy(part, result, size * sizeof(Timer))
-        begin = places[index]
+        begin += size
     return spare
