@@ -136,7 +136,6 @@ HARMLESS: list[tuple[str, str]] = [
     ("enough >= width:", "a second digit, which need not be"),
     ("enough - 5 - width)", "fewer bits are told apart before the insertion"),
     ("enough + 6 - width)", "more bits are told apart before the insertion"),
-    ("if size >= 1:", "one timer is in order"),
     ("PyMem_Malloc(3 * ", "more memory than is used, for a moment"),
     ("difference = 0 -> ", "the lowest bit more: the same level, and where it sorts at most another pass"),
     ("not (zone is None and", "a zone that need not be asked answers the same"),
