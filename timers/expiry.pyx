@@ -5,8 +5,8 @@ from libc.string cimport memcpy
 
 from timers.bits cimport PyMem_Free, PyMem_Malloc
 from timers.bucket cimport (
-    CHUNK, Chunk, bucket_count, cut, gather, is_forwarded, is_own, leave_bucket, move, prefetch_older, prefetch_tokens,
-    successor,
+    CHUNK, Chunk, bucket_count, cut, gather, is_forwarded, is_own, leave_bucket, move, prefetch_older,
+    prefetch_tokens, successor,
 )
 from timers.cascade cimport put_in_order
 from timers.crowd cimport ALL, Crowd, crowd_read, crowd_take, leave_crowd
@@ -285,9 +285,6 @@ cdef int read_slot(Slot *slot, uint32_t limit, bint mixed, size_t *count, Timer 
     cdef Wheel *wheel
     cdef int digit
     cdef size_t all, index
-    cdef Timer few[2 * CHUNK]
-    cdef Timer *room = few
-    cdef Timer *sorted
     if mixed and is_large(slot[0]) and follow(slot, limit) < 0:
         return -1
     if is_wheel(slot[0]):
@@ -305,12 +302,21 @@ cdef int read_slot(Slot *slot, uint32_t limit, bint mixed, size_t *count, Timer 
         timers[0] += all
         count[0] -= all
         return 0
-    all = bucket_count(as_bucket(slot[0]))
+    return read_bucket(as_bucket(slot[0]), count, timers)
+
+
+cdef int read_bucket(Chunk *bucket, size_t *count, Timer **timers) noexcept nogil:
+    # Apart from the walk, in which wheels lie in wheels: a sort needs much of the stack.
+    cdef size_t all
+    cdef Timer few[2 * CHUNK]
+    cdef Timer *room = few
+    cdef Timer *sorted
+    all = bucket_count(bucket)
     if all > CHUNK:
         room = <Timer *>PyMem_Malloc(2 * all * sizeof(Timer))
         if room is NULL:
             return -1
-    gather(as_bucket(slot[0]), room)
+    gather(bucket, room)
     sorted = sort(room, all, difference_of(room, all), room + all)
     all = min(all, count[0])
     memcpy(timers[0], sorted, all * sizeof(Timer))
