@@ -46,6 +46,33 @@ class GuardedDeadlines(Guarding, Deadlines[Any, float]):
     pass
 
 
+class Wrapping(MultiNotifier[Any, float]):
+    """Its state is of a form of its own, and given to one it is used up."""
+
+    lock: Any
+
+    def __getstate__(self) -> Any:
+        state: Any = super().__getstate__()
+        return {"timers": state[:4], "name": self.name}
+
+    def __setstate__(self, state: Any) -> None:
+        super().__setstate__(state.pop("timers"))
+        self.name = state.pop("name")
+        self.lock = threading.Lock()
+
+
+class WrappingDeadlines(Deadlines[Any, float]):
+    lock: Any
+
+    def __getstate__(self) -> Any:
+        return list(self.items()), self.name
+
+    def __setstate__(self, state: Any) -> None:
+        Deadlines.__init__(self, state[0])
+        self.name = state[1]
+        self.lock = threading.Lock()
+
+
 class Key:
     pass
 
@@ -81,6 +108,19 @@ def test_a_lock_left_out_of_the_state(name: str) -> None:
         assert twin.name == made.name and (twin.name is made.name) is (name == "copy")
         if name == "copy":
             assert list(twin) == list(made)
+        twin._check()
+
+
+@pytest.mark.parametrize("name", COPIERS)
+def test_a_state_of_a_form_of_its_own(name: str) -> None:
+    key = Key()
+    made: Any
+    for made in (Wrapping(), Wrapping([(1.0, "a")]), Wrapping([(2.0, key)]), WrappingDeadlines({"a": 1.0, key: 2.0})):
+        made.name, made.lock = ["wrapped"], threading.Lock()
+        twin = COPIERS[name](made)
+        assert type(twin) is type(made) and len(twin) == len(made) and twin.next_at() == made.next_at()
+        assert twin.lock is not made.lock
+        assert twin.name == made.name and (twin.name is made.name) is (name == "copy")
         twin._check()
 
 

@@ -15,7 +15,7 @@ cdef dict attributes_of(self)
 # The end of `__setstate__`: the timers, and what a state says of attributes; all of it or nothing.
 cdef int take_state(TimerSet self, TimerSet fresh, tuple state) except -1
 # What a subclass answers that says itself how it is pickled, timers and all; else None.
-cdef object own_recipe(self)
+cdef object own_recipe(TimerSet self)
 # What `copy` makes of that; deep, if there is a memo.
 cdef object copy_by(self, reduced, memo)
 # TypeError for a state without the timers that there are, if nobody has written what answers it.

@@ -147,7 +147,7 @@ cdef inline bint is_ours(self, str name) except -1:
     return type(method) is MethodDescriptorType and issubclass(method.__objclass__, TimerSet)
 
 
-cdef object own_recipe(self):
+cdef object own_recipe(TimerSet self):
     if not Py_TYPE(self).tp_flags & Py_TPFLAGS_HEAPTYPE:
         return None
     reduce = copyreg.dispatch_table.get(type(self))
@@ -158,7 +158,12 @@ cdef object own_recipe(self):
     if is_ours(self, "__getstate__") and is_ours(self, "__setstate__"):
         return None
     state = self.__getstate__()
-    return recipe(self) + (state,) if has_timers(state) else None
+    if not has_timers(state):
+        if is_ours(self, "__setstate__") or not carries_timers(self, state):
+            return None
+        # Who was given it may have changed it.
+        state = self.__getstate__()
+    return recipe(self) + (state,)
 
 
 cdef inline bint has_timers(state) except -1:
@@ -166,10 +171,24 @@ cdef inline bint has_timers(state) except -1:
     return type(state) is tuple and len(<tuple>state) in (4, 5) and type(state[0]) is int
 
 
+cdef bint carries_timers(TimerSet self, state) except -1:
+    """Whether a state of another form makes one that has as many timers: that can only be tried."""
+    if generator_of(self) is not None:
+        return False
+    twin = reconstruct(self, None, *recipe(self), state)
+    return PyObject_TypeCheck(twin, Py_TYPE(self)) and (<TimerSet>twin).queue.count == self.queue.count
+
+
+cdef str generator_of(self):
+    """What has made its `__getstate__`, of those that know fields alone, or None."""
+    maker = getattr(of_class(self, "__getstate__"), "__module__", None)
+    return maker if type(maker) is str and maker in ("dataclasses", "attr._make") else None
+
+
 cdef int must_have_timers(TimerSet self, state) except -1:
     if self.queue.count and not has_timers(state):
-        maker = getattr(of_class(self, "__getstate__"), "__module__", None)
-        if type(maker) is str and maker in ("dataclasses", "attr._make"):
+        maker = generator_of(self)
+        if maker is not None:
             raise TypeError(
                 f"{type(self).__name__}.__getstate__(), which {maker} has made, leaves the timers out: write one that "
                 "answers what that of its base does, and such a __setstate__"
