@@ -82,6 +82,16 @@ def test_tokens_of_arrow() -> None:
     refused(INSTANTS[:2], ValueError, "length", pyarrow.array(["a"]))
 
 
+def test_the_index_of_a_frame_is_no_column() -> None:
+    pandas = pytest.importorskip("pandas")
+    pytest.importorskip("pyarrow")
+    frame = pandas.DataFrame({"at": INSTANTS[:4], "token": ["a", "b", "c", None]})
+    for some in (frame[frame.index != 1], frame.set_index(["token", "at"], drop=False).iloc[[0, 2, 3]]):
+        wanted = list(zip([INSTANTS[0], *INSTANTS[2:4]], ["a", "c", None]))
+        assert answers(some[["at"]], some[["token"]]) == wanted
+        refused(some, ValueError, "ats must be one column, not 2")
+
+
 def test_a_slice_asks_its_dictionary_for_its_own_words_alone() -> None:
     pyarrow = pytest.importorskip("pyarrow")
     words = pyarrow.array(["x", None, *(f"word {number}" for number in range(1000))]).dictionary_encode("encode")

@@ -258,7 +258,7 @@ cdef bytes read_times(object ats, Kind *kind):
         return read_numpy(ats, kind)
     if is_a(ats, "pandas", "Series") or is_a(ats, "pandas", "Index"):
         return read_pandas(ats, kind)
-    return read_arrow(export(ats, "ats"), kind)
+    return read_arrow(export(without_index(ats), "ats"), kind)
 
 
 cdef list read_tokens(object tokens):
@@ -277,7 +277,7 @@ cdef list read_tokens(object tokens):
         if to_arrow is None:
             return pandas_tokens(tokens)
         tokens = to_arrow()
-    exported = export(tokens, "tokens")
+    exported = export(without_index(tokens), "tokens")
     if exported is None:
         return None
     is_one = is_column(tokens)
@@ -320,6 +320,11 @@ cdef list pandas_tokens(object tokens):
             or getattr(dtype, "na_value", None) is getattr(sys.modules["pandas"], "NA", 0)):
         return own_list(tokens.to_numpy(object, na_value=None).tolist())
     return own_list(tokens.tolist())
+
+
+cdef object without_index(object source):
+    """pandas exports the index of a DataFrame as a column more, but for one that only counts."""
+    return source.reset_index(drop=True) if is_a(source, "pandas", "DataFrame") else source
 
 
 cdef bint is_column(object source) except -1:
