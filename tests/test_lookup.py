@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -11,8 +12,12 @@ from typing import Any
 
 import pytest
 
-from tests.interruptions import SETTING, survives
-from timers import Deadlines
+from tests.interruptions import SETTING, collecting, survives
+from timers import Deadlines, MultiNotifier
+
+
+class Thing:
+    """A token that lies in a box."""
 
 
 class Slow:
@@ -76,6 +81,32 @@ def test_an_update_of_many_ends_beside_a_thread_that_sets_others() -> None:
         d.update((Slow(number), float(number)) for number in range(300))
     d._check()
     assert {key.name: at for key, at in d.items() if isinstance(key, Slow)} == {n: float(n) for n in range(300)}
+
+
+@pytest.mark.skipif(sys.version_info < (3, 10), reason="3.9 cannot be asked to put off a collection")
+def test_a_call_that_makes_many_objects_ends_beside_others() -> None:
+    """The callback of a collection lets other threads go on, which set timers."""
+    d: Deadlines[Any, float] = Deadlines()
+    keys = [Thing() for _ in range(6400)]
+    with collecting(lambda: d.__setitem__("other", 99.0), threshold=30):
+        d.update((key, 1.0) for key in keys)
+    d._check()
+    assert list(d)[:6400] == keys
+    d["other"] = 99.0
+    with collecting(lambda: d.__setitem__("other", 99.0), threshold=30):
+        items = d.due_items(1.0)
+    d._check()
+    assert items == [(key, 1.0) for key in keys] and list(d) == ["other"]
+    n: MultiNotifier[Any, float] = MultiNotifier((1.0, key) for key in keys)
+    with collecting(lambda: n.notify_at(99.0, "other"), threshold=30):
+        timers = n.due_items(1.0)
+    n._check()
+    assert timers == [(1.0, key) for key in keys] and {token for _, token in n} <= {"other"}
+    early, late = datetime.min.replace(tzinfo=timezone(timedelta(hours=1))), datetime(2024, 1, 1, tzinfo=timezone.utc)
+    beyond: MultiNotifier[Any] = MultiNotifier((early, number) for number in range(4000))
+    with collecting(lambda: beyond.notify_at(late, "other"), threshold=30):
+        assert beyond.due_items(early) == [(early, number) for number in range(4000)]
+    beyond._check()
 
 
 def test_an_update_reads_each_time_once() -> None:

@@ -3,7 +3,6 @@
 cimport cython
 from cpython.mem cimport PyMem_Free, PyMem_Malloc, PyMem_Realloc
 from cpython.ref cimport Py_DECREF, Py_INCREF
-from cpython.tuple cimport PyTuple_New
 from libc.string cimport memcpy, memset
 
 from timers.bits cimport FREE_THREADED, low_bit, prefetch
@@ -73,7 +72,7 @@ cdef inline int free_boxes(uint64_t used) noexcept:
 
 
 cdef tuple new_block():
-    cdef tuple block = PyTuple_New(BLOCK)
+    cdef tuple block = new_tuple(BLOCK)
     cdef int place
     for place in range(BLOCK):
         Py_INCREF(None)

@@ -5,10 +5,11 @@ from cpython.datetime cimport import_datetime
 from cpython.list cimport PyList_New
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from cpython.object cimport PyObject
+from cpython.ref cimport Py_INCREF
 from libc.stdint cimport uint32_t
 
 from timers.bits cimport FREE_THREADED, prefetch
-from timers.boxes cimport PyListObject
+from timers.boxes cimport PyListObject, PyTupleObject, new_tuple
 from timers.bucket cimport Chunk, Timer
 from timers.keys cimport Keys, fold, own_run, place_of, prefetch_entry, remove_key, shrink
 from timers.timerqueue cimport Due, count_ready, read_queue, ripen_queue, take_due, take_ready
@@ -140,11 +141,20 @@ cdef list take_items(TimerSet self, uint64_t now, uint8_t kind, size_t most):
 
 cdef list pairs_of(bytes deadlines, tuple tokens, uint8_t kind, bint keyed):
     cdef list pairs = []
+    cdef tuple pair
     cdef Py_ssize_t index
     for index in range(len(tokens)):
         at = write_time((<const uint64_t *>PyBytes_AS_STRING(deadlines))[index], kind)
-        pairs.append((tokens[index], at) if keyed else (at, tokens[index]))
+        pair = new_tuple(2)
+        set_in(pair, keyed, at)
+        set_in(pair, not keyed, tokens[index])
+        pairs.append(pair)
     return pairs
+
+
+cdef inline void set_in(tuple pair, bint place, object thing) noexcept:
+    Py_INCREF(thing)
+    (<PyTupleObject *>pair).ob_item[place] = <PyObject *>thing
 
 
 # ---- keys

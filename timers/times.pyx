@@ -2,7 +2,7 @@
 
 from cpython.datetime cimport (
     PyDateTime_DELTA_GET_DAYS, PyDateTime_DELTA_GET_MICROSECONDS, PyDateTime_DELTA_GET_SECONDS, datetime,
-    datetime_tzinfo, datetime_year, get_utc, import_datetime, timedelta, timezone_new,
+    datetime_tzinfo, datetime_year, get_utc, import_datetime, timedelta, timedelta_new, timezone_new,
 )
 from cpython.object cimport PyObject, Py_TYPE
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
@@ -193,7 +193,8 @@ cdef int64_t shift_of(object offset, str name) except? -1:
 cdef object from_beyond(uint64_t deadline):
     cdef int64_t instant = unpack(deadline)
     cdef int64_t offset = max(0, FIRST - instant) + min(0, LAST - instant)
-    zone = timezone_new(timedelta(microseconds=offset), None)
+    # By parts: a call by names makes a dict, and so lets in the collector.
+    zone = timezone_new(timedelta_new(0, <int>(offset // 1_000_000), <int>(offset % 1_000_000)), None)
     deadline = pack(instant + offset)
     return from_day(<uint32_t>((deadline >> 10) // 86_400_000), <uint32_t>((deadline >> 10) % 86_400_000),
                     deadline & 1023, zone)
