@@ -63,6 +63,9 @@ idle[[]] = now  # type: ignore[index]
 leases: Deadlines[bytes, float] = Deadlines([(b"a", 0.5)])
 leases[b"b"] = 1
 assert_type(leases.pop(b"a"), float)
+by_route = Deadlines({("ann", 5.0): 0.5})
+assert_type(by_route, Deadlines[tuple[str, float], float])
+assert_type(Deadlines(by_route), Deadlines[tuple[str, float], float])
 mapping: MutableMapping[str, datetime] = idle
 assert_type(idle | {"bob": now}, Deadlines[str])
 assert_type({"bob": now} | idle, Deadlines[str])
