@@ -38,7 +38,7 @@ def test_what_is_no_pair(things: Any) -> None:
     kind = type(things).__name__
     for make, name in ((MultiNotifier, "timers"), (Deadlines, "deadlines")):
         with pytest.raises(
-            ValueError, match=rf"^{name} must hold .* pairs, not {len(things)} things: {kind} \(index 2\)$"
+            ValueError, match=rf"^{name} must hold .* pairs, not {kind} of length {len(things)} \(index 2\)$"
         ):
             make([*GOOD[name], things])
 
@@ -62,12 +62,12 @@ def test_which_time_of_several_is_refused() -> None:
     refused: list[tuple[Any, type[Exception]]] = [(None, TypeError), (float("nan"), ValueError), (2**64, OverflowError)]
     for at, error in refused:
         for put in (d.update, d.__init__):
-            with pytest.raises(error, match=r"^at\[2\] must be "):
+            with pytest.raises(error, match=r"^deadlines, index 2: at must be "):
                 put([("a", 1.5), ("b", 1.5), ("c", at), ("d", None)])
         with pytest.raises(error, match=r"^at must be "):
             d["a"] = at
         for make in (MultiNotifier, n.__init__):
-            with pytest.raises(error, match=r"^at\[2\] must be "):
+            with pytest.raises(error, match=r"^timers, index 2: at must be "):
                 make([(1.5, "a"), (1.5, "b"), (at, "c"), (None, "d")])
     assert dict(d) == {"a": 1.5} and list(n) == [(1.5, "a")]
 
@@ -134,12 +134,22 @@ def test_a_datetime_with_nanoseconds_that_are_none(nanosecond: Any) -> None:
 
 NAIVE, AWARE = datetime(2024, 1, 1), datetime(2024, 1, 1, tzinfo=timezone.utc)
 MIXED: dict[str, Callable[[Any, Any], Any]] = {
-    "at is a naive datetime, and those before it are aware datetimes: can't compare offset-naive and offset-aware "
-    "datetimes": lambda n, d: n.__init__([(AWARE, 1), (NAIVE, 2)]),
-    "at is a naive datetime, and those before it are floats": lambda n, d: Deadlines[Any, Any]({1: 1.5, 2: NAIVE}),
-    "at is a float, and those before it are naive datetimes": lambda n, d: d.__init__([(1, NAIVE), (2, 1.5)]),
-    "at is an int, and the pending timers are at floats: no float equals it": lambda n, d: n.notify_at(2**53 + 1, "b"),
-    "now is an int, and the pending timers are at floats: no float equals it": lambda n, d: d.due(2**53 + 1),
+    "timers, index 1: at is a naive datetime, and the other timers are at aware datetimes: can't compare offset-naive "
+    "and offset-aware datetimes": lambda n, d: n.__init__([(AWARE, 1), (NAIVE, 2)]),
+    "timers, index 1: at must be a datetime, a float or an int, not bool": lambda n, d: n.__init__([(1, 1), (True, 2)]),
+    "deadlines, index 1: at is a naive datetime, and the other timers are at floats": lambda n, d: Deadlines[Any, Any](
+        {1: 1.5, 2: NAIVE}
+    ),
+    "deadlines, index 1: at is a float, and the other timers are at naive datetimes": lambda n, d: d.__init__(
+        [(1, NAIVE), (2, 1.5)]
+    ),
+    "deadlines, index 0: at is a naive datetime, and the other timers are at floats": lambda n, d: d.update(
+        {2: NAIVE, "a": 1.5}
+    ),
+    "deadlines, index 0: at must be a datetime, a float or an int, not str": lambda n, d: d.update(a="soon"),
+    "ats[1] is a naive datetime, and the other timers are at floats": lambda n, d: n.notify_many([1.5, NAIVE], "ab"),
+    "at is an int, and the other timers are at floats: no float equals it": lambda n, d: n.notify_at(2**53 + 1, "b"),
+    "now is an int, and the other timers are at floats: no float equals it": lambda n, d: d.due(2**53 + 1),
     "ats[1] must be a datetime, a float or an int, not str": lambda n, d: n.notify_many([1.5, "a"], "ab"),
     "ats[0] must be a datetime, a float or an int, not str": lambda n, d: n.notify_many("ab", "ab"),
 }

@@ -331,12 +331,12 @@ def test_integers_among_floats() -> None:
     ]
     for odd in (2**53 + 1, -(2**53) - 1, 2**63 - 1):
         column = array_of(3, [None, numbers(1, odd, 2)], format="l")(Exporter())
-        match = r"ats\[1\] is an int, and the pending timers are at floats"
+        match = r"ats\[1\] is an int, and the other timers are at floats"
         refused(column, TypeError, match, held=[(0.5, "half")])
     # The other way round, nothing is turned.
     column = array_of(1, [None, numbers(1.0, kind="d")], format="g")
     refused(
-        column(Exporter()), TypeError, "ats is a float, and the pending timers are at ints", "a", held=[(1, "before")]
+        column(Exporter()), TypeError, "ats is a float, and the other timers are at ints", "a", held=[(1, "before")]
     )
 
 
@@ -354,7 +354,7 @@ def test_kinds_never_mix(format: str, kind: str, given: str) -> None:
         column = array_of(3, [None, numbers(0, 1, 2, kind=kind)], format=format)(Exporter())
         if given.split()[1] == held.split()[0].rstrip("s") or (given, held) == ("an int", "floats"):
             continue
-        refused(column, TypeError, f"ats is {given}, and the pending timers are at {held}", held=[(before, "before")])
+        refused(column, TypeError, f"ats is {given}, and the other timers are at {held}", held=[(before, "before")])
 
 
 LATER: dict[str, tuple[Callable[[Exporter], Any], str]] = {
@@ -410,7 +410,7 @@ def test_an_exporter_may_come_back_to_the_notifier() -> None:
         n.clear()
         cast(Any, n).notify_at(0.5, "half")
 
-    with pytest.raises(TypeError, match="aware datetime, and the pending timers are at floats"):
+    with pytest.raises(TypeError, match="aware datetime, and the other timers are at floats"):
         n.notify_many(column(become_floats), ["e", "f"])
     assert [token for _, token in n] == ["half"]
 

@@ -271,8 +271,8 @@ def test_numpy_floats(kind: str) -> None:
         refused(masked, ValueError, r"ats\[3\] is masked", range(7), held=[(1.0, "before")])
     refused(numpy.zeros((3, 1), kind), ValueError, "one dimension, not 2", held=())
     refused(numpy.array(0.5, kind), ValueError, "one dimension, not 0", held=())
-    refused(numpy.zeros(3, kind), TypeError, "ats is a float, and the pending timers are at aware datetimes")
-    refused(numpy.zeros(3, kind), TypeError, "ats is a float, and the pending timers are at ints", held=[(1, "before")])
+    refused(numpy.zeros(3, kind), TypeError, "ats is a float, and the other timers are at aware datetimes")
+    refused(numpy.zeros(3, kind), TypeError, "ats is a float, and the other timers are at ints", held=[(1, "before")])
 
 
 @pytest.mark.parametrize("kind", ["i8", "i4", "i2", "i1", "u8", "u4", "u2", "u1", ">i8", ">u4"])
@@ -287,7 +287,7 @@ def test_numpy_integers(kind: str) -> None:
     masked = numpy.ma.array(plain, mask=[False, True, False, True, True])
     refused(masked, ValueError, r"ats\[1\] is masked", range(5), held=[(1, "before")])
     refused(numpy.zeros((1, 3), kind), ValueError, "one dimension, not 2", held=())
-    refused(plain, TypeError, "ats is an int, and the pending timers are at aware datetimes", range(5))
+    refused(plain, TypeError, "ats is an int, and the other timers are at aware datetimes", range(5))
     if kind == "u8":
         plain[3] = 2**63
         refused(plain, OverflowError, rf"ats\[3\] .*: {2**63}$", range(5), held=[(1, "before")])
@@ -298,7 +298,7 @@ def test_numpy_integers_among_floats() -> None:
     n: MultiNotifier[str, Any] = MultiNotifier([(0.5, "half")])
     n.notify_many(numpy.array([2**53, 0]), ["b", "a"])
     assert list(n) == [(0.0, "a"), (0.5, "half"), (2.0**53, "b")] and {type(at) for at, _ in n} == {float}
-    match = r"ats\[1\] is an int, and the pending timers are at floats"
+    match = r"ats\[1\] is an int, and the other timers are at floats"
     refused(numpy.array([1, 2**53 + 1, 2]), TypeError, match, held=[(0.5, "half")])
     # And as the elements of a list.
     refused([1, 2**53 + 1, 2], TypeError, r"ats\[1\] is an int", held=[(0.5, "half")])

@@ -243,9 +243,9 @@ def test_bulk_goes_by_what_is_pending_once_it_has_read() -> None:
     n = MultiNotifier([(1, "a")])
     n.notify_many(clearing(n, [3, 2], 2.5), ["b", "c"])
     assert list(n) == [(2.0, "c"), (2.5, "first"), (3.0, "b")] and type(n.next_at()) is float
-    with pytest.raises(TypeError, match=r"ats\[0\] is an int, and the pending timers are at floats"):
+    with pytest.raises(TypeError, match=r"ats\[0\] is an int, and the other timers are at floats"):
         n.notify_many([2**53 + 1], ["d"])
-    with pytest.raises(TypeError, match=r"ats\[1\] is an int, and those before it are floats"):
+    with pytest.raises(TypeError, match=r"ats\[1\] is an int, and the other timers are at floats"):
         n.notify_many([1, 2**53 + 1], ["d", "e"])
 
 

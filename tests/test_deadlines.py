@@ -82,7 +82,7 @@ def test_a_default_is_answered_as_it_is_kept() -> None:
     for key, default, wanted in (("b", 2, 2.0), ("b", 9, 2.0), ("a", 2, 1.5)):
         answer = d.setdefault(key, default)
         assert answer == d[key] == wanted and type(answer) is float
-    with pytest.raises(TypeError, match="default is an int, and the pending timers are at floats"):
+    with pytest.raises(TypeError, match="default is an int, and the other timers are at floats"):
         d.setdefault("c", 2**53 + 1)
     assert len(d) == 2
     d.clear()

@@ -344,7 +344,7 @@ def test_merging() -> None:
             act()
     with pytest.raises(TypeError):
         d |= 5
-    with pytest.raises(TypeError, match=r"at\[0\] must be"):
+    with pytest.raises(TypeError, match=r"deadlines, index 0: at must be"):
         d | {"z": "late"}
     assert len(d) == 3
     sub: Any = Sub("x")

@@ -9,7 +9,7 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from timers.copies cimport take_state
 from timers.due cimport ANY_KIND, take_items
 from timers.entries cimport remove_at, set_key, time_at
-from timers.face cimport Face, each_of, pair_of, publish, raise_at
+from timers.face cimport Face, each_of, pair_of, publish, raise_within
 from timers.keys cimport Entry, entry_at, fold, prefetch_entry
 from timers.lookup cimport find_key, must_be_made
 from timers.notifier cimport MultiNotifier
@@ -456,7 +456,7 @@ cdef bytes settings_of(list pairs):
             settings[index].hash = <uint64_t>PyObject_Hash(key)
             settings[index].deadline = read_time(at, "at", True, &settings[index].kind)
     except (TypeError, ValueError, OverflowError) as error:
-        raise_at(error, "at", index)
+        raise_within(error, "deadlines", index)
         raise
     return block
 
@@ -464,16 +464,20 @@ cdef bytes settings_of(list pairs):
 cdef int set_all(TimerSet self, list pairs, bytes settings, list asked) except -1:
     """`asked`: for each pair those that were asked before, if any."""
     cdef Setting setting
-    cdef Py_ssize_t index
+    cdef Py_ssize_t index = 0
     cdef list known = None
-    for index in range(len(pairs)):
-        setting = (<Setting *>PyBytes_AS_STRING(settings))[index]
-        if asked is not None:
-            if asked[index] is None:
-                asked[index] = []
-            known = asked[index]
-        key = (<tuple>pairs[index])[0]
-        set_key(self, key, setting.hash, &setting.deadline, setting.kind, "at", False, known)
+    try:
+        for index in range(len(pairs)):
+            setting = (<Setting *>PyBytes_AS_STRING(settings))[index]
+            if asked is not None:
+                if asked[index] is None:
+                    asked[index] = []
+                known = asked[index]
+            key = (<tuple>pairs[index])[0]
+            set_key(self, key, setting.hash, &setting.deadline, setting.kind, "at", False, known)
+    except TypeError as error:
+        raise_within(error, "deadlines", index)
+        raise
     return 0
 
 

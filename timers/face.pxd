@@ -10,9 +10,11 @@ cdef class Face(TimerSet):
 # The iterator of an argument; TypeError that names it where it has none.
 cdef object each_of(object things, str name)
 cdef tuple make_pair(object pair, str name, str what, size_t index)
-# An error of `read_time` again, with the index of the time: names are not made for those that are right. What others
-# raise is theirs, and left to the caller.
+# An error again that names a time, with its index: names are not made for those that are right. What others raise is
+# theirs, and left to the caller.
 cdef int raise_at(object error, str name, size_t index) except -1
+# The same for the `at` of one of several pairs.
+cdef int raise_within(object error, str things, size_t index) except -1
 # Make a class, which stands in C, what it is called, and quick to call.
 cdef int publish(kind, const char *name) except -1
 

@@ -236,14 +236,27 @@ cdef tuple make_pair(object pair, str name, str what, size_t index):
             raise TypeError(f"{name} must hold {what} pairs, not {kind} (index {index})")
         pair = tuple(pair)
     if len(<tuple>pair) != 2:
-        raise ValueError(f"{name} must hold {what} pairs, not {len(<tuple>pair)} things: {kind} (index {index})")
+        raise ValueError(f"{name} must hold {what} pairs, not {kind} of length {len(<tuple>pair)} (index {index})")
     return pair
 
 
-cdef int raise_at(object error, str name, size_t index) except -1:
+cdef str message_of(object error, str name):
+    """What an error of ours says of an argument; None of what others raise."""
     message = error.args[0] if type(error) in (TypeError, ValueError, OverflowError) and error.args else None
-    if type(message) is str and (<str>message).startswith(f"{name} must "):
-        raise type(error)((<str>message).replace(name, f"{name}[{index}]", 1)) from None
+    return message if type(message) is str and (<str>message).startswith((f"{name} must ", f"{name} is ")) else None
+
+
+cdef int raise_at(object error, str name, size_t index) except -1:
+    message = message_of(error, name)
+    if message is not None:
+        raise type(error)(message.replace(name, f"{name}[{index}]", 1)) from None
+    return 0
+
+
+cdef int raise_within(object error, str things, size_t index) except -1:
+    message = message_of(error, "at")
+    if message is not None:
+        raise type(error)(f"{things}, index {index}: {message}") from None
     return 0
 
 

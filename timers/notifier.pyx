@@ -9,7 +9,7 @@ from timers.bits cimport FREE_THREADED
 from timers.columns cimport read_times as read_column, read_tokens
 from timers.copies cimport take_state
 from timers.due cimport take
-from timers.face cimport Face, each_of, pair_of, publish, raise_at
+from timers.face cimport Face, each_of, pair_of, publish, raise_at, raise_within
 from timers.pending cimport PAIRS, iterate
 from timers.search cimport discard, locate, move
 from timers.state cimport thaw_into
@@ -51,10 +51,10 @@ datetime.datetime(2024, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
             pair = pair_of(pair, "timers", "(at, token)", fresh.queue.count)
             try:
                 deadline = read_time((<tuple>pair)[0], "at", True, &kind)
+                add(fresh, deadline, kind, (<tuple>pair)[1], "at")
             except (TypeError, ValueError, OverflowError) as error:
-                raise_at(error, "at", fresh.queue.count)
+                raise_within(error, "timers", fresh.queue.count)
                 raise
-            add(fresh, deadline, kind, (<tuple>pair)[1], "at")
         must_be_bare(self)
         with cython.critical_section(self):
             exchange(self, fresh)
@@ -247,8 +247,7 @@ cdef bytes read_times(list ats, bint own, Kind *kind):
                 if not index and not (kind[0] == FLOAT and other == INT):
                     kind[0] = <Kind>other
                 elif not (kind[0] == FLOAT and other == INT and turn_to_float(&deadline)):
-                    others = "those before it are" if index else "the pending timers are at"
-                    raise mix_error(f"ats[{index}]", other, others, kind[0])
+                    raise mix_error("ats", other, kind[0])
             (<uint64_t *>PyBytes_AS_STRING(block))[index] = deadline
     except (TypeError, ValueError, OverflowError) as error:
         raise_at(error, "ats", index)
@@ -261,7 +260,7 @@ cdef int turn_to_floats(bytes deadlines) except -1:
     cdef Py_ssize_t index
     for index in range(len(deadlines) // <Py_ssize_t>sizeof(uint64_t)):
         if not turn_to_float(&(<uint64_t *>PyBytes_AS_STRING(deadlines))[index]):
-            raise mix_error(f"ats[{index}]", INT, "the pending timers are at", FLOAT)
+            raise mix_error(f"ats[{index}]", INT, FLOAT)
     return 0
 
 

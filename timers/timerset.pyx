@@ -62,8 +62,8 @@ cdef str name_of(uint8_t kind):
     return ("an aware datetime", "a naive datetime", "a float", "an int")[kind]
 
 
-cdef object mix_error(str what, uint8_t kind, str others, uint8_t held):
-    message = f"{what} is {name_of(kind)}, and {others} {name_of(held).partition(' ')[2]}s"
+cdef object mix_error(str what, uint8_t kind, uint8_t held):
+    message = f"{what} is {name_of(kind)}, and the other timers are at {name_of(held).partition(' ')[2]}s"
     if max(kind, held) <= NAIVE:
         message += ": can't compare offset-naive and offset-aware datetimes"
     elif kind == INT and held == FLOAT:
@@ -76,9 +76,7 @@ cdef int check_kind(TimerSet self, uint64_t *deadline, uint8_t kind, str name) e
     if not self.queue.count:
         self.queue.kind = kind
     elif kind != held and not (held == FLOAT and kind == INT and turn_to_float(deadline)):
-        # What has no face is in the making.
-        others = "those before it are" if type(self) is TimerSet else "the pending timers are at"
-        raise mix_error(name, kind, others, held)
+        raise mix_error(name, kind, held)
     return 0
 
 
