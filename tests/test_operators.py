@@ -1,6 +1,7 @@
 """`timers.operators` against `bytewax.operators` in the real engine."""
 
 import collections
+import doctest
 import pickle
 import random
 import re
@@ -52,6 +53,11 @@ def states(store: Path) -> dict[str, Any]:
         elif pickled is not None:
             inside[key] = state
     return inside
+
+
+def test_docstrings() -> None:
+    failed, attempted = doctest.testmod(timers.operators)
+    assert attempted and not failed
 
 
 # --- What the engine asks of a logic, and when

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import re
+import sys
 from pathlib import Path
 
 from sybil import Sybil
@@ -28,6 +29,8 @@ def test_docstrings() -> None:
         name = f"timers.{kind.__name__}"
         assert examples >= {name, *(f"{name}.{method}" for method in dir(kind) if not method.startswith("_"))}
     assert doctest.testmod(timers).failed == 0
+    views = doctest.testmod(sys.modules[type(timers.Deadlines().keys()).__module__])
+    assert views.attempted and not views.failed
 
 
 def test_commands_stand_on_the_first_screen() -> None:

@@ -64,6 +64,9 @@ are as those of `MultiNotifier`, one kind at once. Iteration is in the order of 
 in which they were set. Setting, moving, deleting and asking cost O(1), falling due amortised O(1) a key: a timing wheel
 (Varghese & Lauck, SOSP 1987) beside a hash table of 32 to 43 bytes a key. An error leaves everything as it was.
 
+KeyError for a key that is not there, TypeError for one that cannot be hashed; for a time TypeError, ValueError and
+OverflowError as from `MultiNotifier.notify_at`. From several pairs the error tells which it is.
+
 For subclasses, as with dict: no method calls what another is overridden by. `__missing__` is not asked.
 
 >>> from datetime import datetime, timedelta
@@ -268,7 +271,7 @@ For subclasses, as with dict: no method calls what another is overridden by. `__
 
         O(1) each. Of several also what the first changes beside a copy cost, so that a few among very many are set
         faster one by one; a pass over the keys that are there, if any is not of an immutable built-in type; and a look
-        at each few hundred of those that share a time.
+        at each few hundred of those that share a time. TypeError, ValueError and OverflowError as of the constructor.
 
         >>> d = Deadlines()
         >>> d.update([("a", 1.5)], b=0.5)

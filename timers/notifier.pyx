@@ -32,6 +32,9 @@ are instants in UTC; naive ones are taken as they are; the resolution is one mic
 Numbers are kept to the last bit. Inserting costs O(1), taking a due timer amortised O(1): a hierarchical timing wheel
 (Varghese & Lauck, SOSP 1987) with an overflow heap. An error leaves everything as it was.
 
+TypeError where `timers` is no iterable of pairs, ValueError where one of them has not two parts; TypeError, ValueError
+and OverflowError for its time as from `notify_at`, with the index of the pair. O(n).
+
 >>> from datetime import datetime, timezone
 >>> n = MultiNotifier()
 >>> n.notify_at(datetime(2024, 1, 1, tzinfo=timezone.utc), "new year")
@@ -65,7 +68,8 @@ datetime.datetime(2024, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
 
         `at` is a time, past or future, and of the kind of those that are pending: a datetime (nanoseconds of a
         `pandas.Timestamp` are rounded up), a float, or an int of 64 bits. `token` is anything at all. TypeError if
-        `at` is no time or of another kind, ValueError for NaT and NaN, OverflowError for an int too large.
+        `at` is no time (a `bool` is none) or of another kind, ValueError for NaT and NaN, OverflowError for an int too
+        large.
 
         >>> from datetime import datetime
         >>> n = MultiNotifier()

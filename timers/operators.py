@@ -80,7 +80,37 @@ def stateful_batch(
 ) -> KeyedStream[W]:
     """`bytewax.operators.stateful_batch`, whose cost doesn't grow with the keys: the engine sees `shards` keys only.
 
+    `shards`: at least 1, and part of the recovery store (see above). TypeError if it is no integer, else ValueError.
     The steps before and after the stateful one are named `<step_id>_to_shards` and `<step_id>_to_keys`.
+
+    What a key has had is given out together once it has been silent for a while, or the input ends:
+
+    >>> from datetime import datetime, timedelta, timezone
+    >>> import bytewax.operators as op
+    >>> from bytewax.dataflow import Dataflow
+    >>> from bytewax.testing import TestingSink, TestingSource, run_main
+    >>> class Session(StatefulBatchLogic):
+    ...     def __init__(self, state):
+    ...         self.values, self.at = state or ([], None)
+    ...     def on_batch(self, values):
+    ...         self.values += values
+    ...         self.at = datetime.now(timezone.utc) + timedelta(minutes=30)
+    ...         return [], self.RETAIN
+    ...     def on_notify(self):
+    ...         return [self.values], self.DISCARD
+    ...     on_eof = on_notify
+    ...     def notify_at(self):
+    ...         return self.at
+    ...     def snapshot(self):
+    ...         return list(self.values), self.at
+    >>> out = []
+    >>> flow = Dataflow("flow")
+    >>> clicks = op.input("clicks", flow, TestingSource([("ann", 1), ("bob", 2), ("ann", 3)]))
+    >>> sessions = stateful_batch("sessions", clicks, Session, shards=8)
+    >>> op.output("out", sessions, TestingSink(out))
+    >>> run_main(flow)
+    >>> sorted(out)
+    [('ann', [1, 3]), ('bob', [2])]
     """
     try:
         count = operator.index(shards)

@@ -103,6 +103,7 @@ cdef class SetView(View):
         return len(self) > len(other) and are_all_in(other, self) and len(self) > len(other)
 
     def isdisjoint(self, other):
+        """Whether nothing of an iterable is in the view. O(k) for the k that it has."""
         for thing in other:
             if thing in self:
                 return False
@@ -113,6 +114,15 @@ cdef class SetView(View):
 @cython.no_gc_clear
 @cython.auto_pickle(False)
 cdef class Keys(SetView):
+    """The keys of a `Deadlines` in the order of falling due; what is asked is answered as it is at that time.
+
+    A set, with its operators. `in` O(1), iteration amortised O(1) a key, operators a pass over both.
+
+    >>> from timers import Deadlines
+    >>> Deadlines({"a": 1.5, "b": 0.5}).keys() & {"a", "c"}
+    {'a'}
+    """
+
     def __cinit__(self):
         self.shape = TOKENS
 
@@ -127,6 +137,13 @@ cdef class Keys(SetView):
 @cython.no_gc_clear
 @cython.auto_pickle(False)
 cdef class Items(SetView):
+    """The `(key, at)` pairs of a `Deadlines` in the order of falling due: a set, as its `keys()`.
+
+    >>> from timers import Deadlines
+    >>> ("a", 1.5) in Deadlines({"a": 1.5}).items()
+    True
+    """
+
     def __cinit__(self):
         self.shape = ITEMS
 
@@ -148,6 +165,13 @@ cdef class Items(SetView):
 @cython.no_gc_clear
 @cython.auto_pickle(False)
 cdef class Times(View):
+    """The times of a `Deadlines` in their order, one for each key. `in` is a pass over them.
+
+    >>> from timers import Deadlines
+    >>> list(Deadlines({"a": 1.5, "b": 0.5}).values())
+    [0.5, 1.5]
+    """
+
     def __cinit__(self):
         self.shape = TIMES
 
