@@ -22,6 +22,14 @@ except ImportError as error:
 DESCRIPTION = """\
 Without options: every contender at every size, within a minute; tables, charts, the raw figures as JSON.
 """
+DEFAULTS = {
+    "only": "*",
+    "rounds": compare.ROUNDS,
+    "seconds": compare.SECONDS,
+    "rate": None,
+    "timers": 1_000_000,
+    "output": Path(__file__).with_name("results"),
+}
 
 
 @contextmanager
@@ -87,36 +95,42 @@ def run_instructions(console: Console, arguments: argparse.Namespace) -> None:
     results.save(arguments.output / "instructions.json", results.circumstances(), instructions=counted)
 
 
+# By what is asked for, "" without any of these, and with the options that it has.
+MODES: dict[str, tuple[Callable[[Console, argparse.Namespace], None], tuple[str, ...]]] = {
+    "": (run_comparison, ("rounds", "seconds", "output")),
+    "bars": (run_bars, ("only", "rounds", "output")),
+    "trace": (run_trace, ("rate", "rounds")),
+    "memory": (run_memory, ("timers", "output")),
+    "instructions": (run_instructions, ("output",)),
+}
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m bench", description=DESCRIPTION)
+    # What is not given is no attribute, so that it can be told from what is given for nothing.
+    parser = argparse.ArgumentParser(
+        prog="python -m bench", description=DESCRIPTION, argument_default=argparse.SUPPRESS
+    )
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--bars", action="store_true", help="measure every bar that MultiNotifier has to reach")
     what.add_argument("--trace", type=Path, metavar="FILE", help="replay a web-server log, also gzipped")
     parser.add_argument("--rate", type=int, help="with --trace: as if so many requests came in every second")
     what.add_argument("--memory", action="store_true", help="resident memory, each contender in processes of its own")
     what.add_argument("--instructions", action="store_true", help="instructions an operation, with callgrind")
-    parser.add_argument("--only", metavar="PATTERN", default="*", help=f"with --bars: {', '.join(bars.GROUPS)}")
-    parser.add_argument("--rounds", type=int, default=compare.ROUNDS, help="(default: %(default)s)")
-    parser.add_argument("--seconds", type=int, default=compare.SECONDS, help="time for the run without options")
-    parser.add_argument("--timers", type=int, default=1_000_000, help="with --memory: how many (default: %(default)s)")
-    folder = Path(__file__).with_name("results")
-    parser.add_argument("--output", type=Path, metavar="FOLDER", default=folder, help="(default: bench/results)")
-    arguments = parser.parse_args()
-    if arguments.rounds < 1:
-        parser.error("--rounds must be at least 1")
-    if arguments.rate is not None and arguments.rate < 1:
-        parser.error("--rate must be at least 1")
+    parser.add_argument("--only", metavar="PATTERN", help=f"with --bars: {', '.join(bars.GROUPS)}")
+    parser.add_argument("--rounds", type=int, help=f"not with --memory, --instructions (default: {compare.ROUNDS})")
+    parser.add_argument("--seconds", type=int, help=f"time for the run without options (default: {compare.SECONDS})")
+    parser.add_argument("--timers", type=int, help=f"with --memory: how many (default: {DEFAULTS['timers']})")
+    parser.add_argument("--output", type=Path, metavar="FOLDER", help="not with --trace (default: bench/results)")
+    given = vars(parser.parse_args())
+    mode = next((mode for mode in MODES if mode in given), "")
+    work, options = MODES[mode]
+    for name in DEFAULTS:
+        if name in given and name not in options:
+            parser.error(f"--{name} does nothing {f'with --{mode}' if mode else 'alone'}")
+        if name in ("rounds", "rate", "seconds", "timers") and given.get(name, 1) < 1:
+            parser.error(f"--{name} must be at least 1")
     console = Console(width=None if sys.stdout.isatty() else 100)
-    if arguments.trace:
-        run_trace(console, arguments)
-    elif arguments.memory:
-        run_memory(console, arguments)
-    elif arguments.instructions:
-        run_instructions(console, arguments)
-    elif arguments.bars:
-        run_bars(console, arguments)
-    else:
-        run_comparison(console, arguments)
+    work(console, argparse.Namespace(**{**DEFAULTS, **given}))
 
 
 if __name__ == "__main__":
