@@ -14,6 +14,7 @@ Invariants (`check_boxes` verifies each by name):
              another stays there too, for as long as there are others
   bare       a free box of an own block holds None
   ready      counts the free boxes of own blocks; every block with a free box is on the stack of its kind, once
+  boxes      `used` and `loose` count the boxes that are in use, and those of them that are loose
 
 Where tokens are the keys of `Deadlines`, their table (keys.pxd) lies here too, with the hash of each key in a box.
 """

@@ -13,6 +13,12 @@ Foreign code (finalisers, `__eq__`, the collector, ...) may call the same timers
     of its own holds, which has returned before that look;
   - what is half done is undone before an exception is raised, as to make one is an allocation;
   - no container is tracked by the collector before it is filled.
+
+Invariants (`check_timers` verifies each by name, with those of the rooms below):
+  boxes       as many boxes are in use as there are timers whose word is the number of a box
+  keys        of `Deadlines`: the keys of the table are those of the timers, and the numbers of equal times are in the
+              order in which they were set
+  soonest     the time that is kept is that of `queue.next`
 """
 
 from cpython.object cimport PyObject, PyObject_Hash, PyObject_RichCompareBool, Py_EQ
