@@ -12,7 +12,7 @@ from datetime import datetime, timedelta, timezone, tzinfo
 from pathlib import Path
 from typing import Any
 
-from tests import test_crowd, test_overflow, test_sharing, test_wheel, window
+from tests import keyed, test_crowd, test_numbers, test_overflow, test_sharing, test_wheel, window
 from tests.clocks import EPOCH, ORIGINS, TODAY, boundary
 from tests.configs import CONFIGS
 from tests.driver import run
@@ -249,12 +249,30 @@ def blocks() -> None:
     assert marks[-1] - marks[1] < 40, f"{marks[-1] - marks[1]} blocks are lost"
 
 
+def keys() -> None:
+    """A key for each of the kinds, at times that they share and at such as they do not."""
+    for number, name in enumerate(keyed.KEYS):
+        for times in ("seconds", "datetimes", "far and near"):
+            keyed.run(name, times, 300, number, check=True)
+            keyed.run(name, times, 1000, number)
+    for times in (1, 3):
+        test_numbers.test_random_calls_on_few_times("key {}".format, times, seed=1)
+
+
+def numbers(inside: Any) -> None:
+    for before in (1, 700, 3500):
+        test_numbers.test_numbers_go_round(inside, before)
+    test_numbers.test_numbers_that_went_round_long_ago(inside)
+    test_numbers.test_only_first_numbers_are_looked_up(inside)
+
+
 def shapes() -> None:
     inside = window.look(INSIDE)
     for tests in (test_wheel, test_overflow, test_crowd, test_sharing):
         for name, test in vars(tests).items():
             if name.startswith("test_"):
                 test(inside)
+    numbers(inside)
 
 
 def limit() -> None:
@@ -274,6 +292,7 @@ def main() -> None:
     batches()
     for cursor in boundaries.cursors(3)[:4]:
         boundaries.check(cursor)
+    keys()
     twins()
     strangers()
     memory()

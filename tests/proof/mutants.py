@@ -1,4 +1,4 @@
-"""Mutants of the integer rooms and of the arithmetic of time: one small change, a rebuild, tests that must notice.
+"""Mutants of the integer rooms, of those of keys, and of the arithmetic of time: one small change, a rebuild, tests that must notice.
 
 Every comparison, shift, mask, minimum, rounding and constant in them is changed, one at a time. A survivor is either
 harmless, and then `HARMLESS` says why, or a gap in the tests.
@@ -44,6 +44,11 @@ FILES = (
     "timers/timerqueue.pxd",
     "timers/timerqueue.pyx",
     "timers/spots.pyx",
+    "timers/keys.pxd",
+    "timers/keys.pyx",
+    "timers/lookup.pyx",
+    "timers/numbers.pyx",
+    "timers/entries.pyx",
     "timers/times.pxd",
     "timers/times.pyx",
 )
