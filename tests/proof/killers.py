@@ -255,8 +255,8 @@ def keys() -> None:
         for times in ("seconds", "datetimes", "far and near"):
             keyed.run(name, times, 300, number, check=True)
             keyed.run(name, times, 1000, number)
-    for times in (1, 3):
-        test_numbers.test_random_calls_on_few_times("key {}".format, times, seed=1)
+    for few in (1, 3):
+        test_numbers.test_random_calls_on_few_times("key {}".format, few, seed=1)
 
 
 def numbers(inside: Any) -> None:

@@ -1,4 +1,4 @@
-"""Mutants of the integer rooms, of those of keys, and of the arithmetic of time: one small change, a rebuild, tests that must notice.
+"""Mutants of the integer rooms, of keys and of the arithmetic of time: a change, a rebuild, tests that must notice.
 
 Every comparison, shift, mask, minimum, rounding and constant in them is changed, one at a time. A survivor is either
 harmless, and then `HARMLESS` says why, or a gap in the tests.
