@@ -255,6 +255,8 @@ def keys() -> None:
         for times in ("seconds", "datetimes", "far and near"):
             keyed.run(name, times, 300, number, check=True)
             keyed.run(name, times, 1000, number)
+    for count in (100, 254, 762):
+        test_numbers.test_a_key_that_was_taken_beside_a_copy_and_is_set_again(count)
     for few in (1, 3):
         test_numbers.test_random_calls_on_few_times("key {}".format, few, seed=1)
 
