@@ -350,12 +350,12 @@ cdef int crowd_remove(Crowd *crowd, size_t position, size_t *word) noexcept nogi
     if position == crowd.start:
         crowd_take(crowd, 0, NULL)
     if crowd.live and crowd.end > 2 * crowd.live + SPARSE:
-        # If memory allows.
         compact(crowd)
     return 0
 
 
-cdef int compact(Crowd *crowd) noexcept nogil:
+cdef void compact(Crowd *crowd) noexcept nogil:
+    """Close the gaps that removals have left, if memory allows."""
     cdef Crowd *dense = bare_crowd(crowd.deadline)
     cdef Segment *segment
     cdef size_t position
@@ -363,7 +363,7 @@ cdef int compact(Crowd *crowd) noexcept nogil:
     cdef size_t *word
     if dense is NULL or allot(dense, crowd.live) < 0:
         leave_crowd(dense)
-        return -1
+        return
     for position in range(crowd.start, crowd.end):
         segment = crowd.segments[position // SEGMENT]
         word = &segment.words[position % SEGMENT]
@@ -380,4 +380,3 @@ cdef int compact(Crowd *crowd) noexcept nogil:
     dense.end, crowd.end = crowd.end, dense.end
     dense.index, crowd.index = crowd.index, NULL
     leave_crowd(dense)
-    return 0
