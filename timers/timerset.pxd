@@ -61,6 +61,7 @@ cdef int check_kind(TimerSet self, uint64_t *deadline, uint8_t kind, str name) e
 # Boxes for so many more tokens. May let in foreign code.
 cdef int make_boxes(TimerSet self, size_t wanted) except -1
 cdef size_t put_boxed(TimerSet self, uint64_t deadline, object token, bint loose, uint64_t hash) noexcept
+# The TypeError for an argument, `what`, whose time does not go with the kind that is held.
 cdef object mix_error(str what, uint8_t kind, uint8_t held)
 # All of an array of deadlines, or none. `own`: nobody else knows the list of the tokens.
 cdef int add_many(TimerSet self, const uint64_t *deadlines, list tokens, uint8_t kind, bint own) except -1
