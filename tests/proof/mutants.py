@@ -164,6 +164,9 @@ HARMLESS: list[tuple[str, str]] = [
     ("bits += more", "what is told apart already is looked through"),
     ("if not bits and (even", "what is told apart already is looked through"),
     ("while begin <= count", "behind the last there is nothing"),
+    ("first_alike: ", "what is not found where numbers say is looked for among all"),
+    ("find_around: ", "what is not found where numbers say is looked for among all"),
+    ("find_numbered: ", "what is not found where numbers say is looked for among all"),
 ]
 
 
