@@ -167,6 +167,9 @@ HARMLESS: list[tuple[str, str]] = [
     ("first_alike: ", "what is not found where numbers say is looked for among all"),
     ("find_around: ", "what is not found where numbers say is looked for among all"),
     ("find_numbered: ", "what is not found where numbers say is looked for among all"),
+    ("first_number: return crowd", "what is not found where numbers say is looked for among all"),
+    ("copy_shelf: if twin.pages[index] is", "needs more than MOST_OWNERS, as the build with low thresholds has"),
+    ("size_for: cdef uint64_t size", "how full a table begins is a matter of speed"),
 ]
 
 
