@@ -194,6 +194,29 @@ def test_an_error_of_a_zone_is_its_own(error: Exception) -> None:
     assert caught.value is error and not n
 
 
+def test_an_error_of_a_key_is_its_own() -> None:
+    error = TypeError("at is mine")
+
+    class Key:
+        def __hash__(self) -> int:
+            return 1
+
+        def __eq__(self, other: object) -> bool:
+            raise error
+
+    d: Any = Deadlines([(Key(), 1.5)])
+    pairs: list[tuple[Any, Any]]
+    for pairs in ([(Key(), 2.5)], [("a", 0.5), (Key(), 2.5)]):
+        with pytest.raises(TypeError) as caught:
+            d.update(pairs)
+        assert caught.value is error and len(d) == 1
+    # That another kind of time is refused needs no look at the keys.
+    for pairs in ([(Key(), NAIVE)], [("a", 0.5), (Key(), NAIVE)]):
+        with pytest.raises(TypeError, match=f"^deadlines, index {len(pairs) - 1}: at is a naive datetime"):
+            d.update(pairs)
+    assert list(d.values()) == [1.5]
+
+
 def test_clearing_what_is_empty_changes_nothing() -> None:
     n: MultiNotifier[str, float] = MultiNotifier()
     d: Deadlines[str, float] = Deadlines()

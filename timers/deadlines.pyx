@@ -17,8 +17,8 @@ from timers.pending cimport ITEMS, TOKENS, iterate, list_all
 from timers.state cimport thaw
 from timers.spots cimport peek
 from timers.timerset cimport (
-    ATTEMPTS, TimerSet, copy_into, exchange, fresh_for, hash_of, keys_of, make_keyed, next_time, restless_error,
-    token_of,
+    ATTEMPTS, TimerSet, check_kind, copy_into, exchange, fresh_for, hash_of, keys_of, make_keyed, next_time,
+    restless_error, token_of,
 )
 from timers.times cimport FLOAT, INT, read_time, turn_to_float, write_time
 from timers.tokens cimport is_boxed, timers_drop
@@ -467,17 +467,25 @@ cdef bytes settings_of(list pairs):
 cdef int set_all(TimerSet self, list pairs, bytes settings, list asked) except -1:
     """`asked`: for each pair those that were asked before, if any."""
     cdef Setting setting
-    cdef Py_ssize_t index = 0
+    cdef Py_ssize_t index
     cdef list known = None
+    for index in range(len(pairs)):
+        setting = (<Setting *>PyBytes_AS_STRING(settings))[index]
+        if setting.kind != self.queue.kind:
+            # Before a key is asked: what that raises is its own.
+            check_kind_of(self, setting, index)
+        if asked is not None:
+            if asked[index] is None:
+                asked[index] = []
+            known = asked[index]
+        key = (<tuple>pairs[index])[0]
+        set_key(self, key, setting.hash, &setting.deadline, setting.kind, "at", False, known)
+    return 0
+
+
+cdef int check_kind_of(TimerSet self, Setting setting, size_t index) except -1:
     try:
-        for index in range(len(pairs)):
-            setting = (<Setting *>PyBytes_AS_STRING(settings))[index]
-            if asked is not None:
-                if asked[index] is None:
-                    asked[index] = []
-                known = asked[index]
-            key = (<tuple>pairs[index])[0]
-            set_key(self, key, setting.hash, &setting.deadline, setting.kind, "at", False, known)
+        check_kind(self, &setting.deadline, setting.kind, "at")
     except TypeError as error:
         raise_within(error, "deadlines", index)
         raise

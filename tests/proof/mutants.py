@@ -164,12 +164,16 @@ HARMLESS: list[tuple[str, str]] = [
     ("bits += more", "what is told apart already is looked through"),
     ("if not bits and (even", "what is told apart already is looked through"),
     ("while begin <= count", "behind the last there is nothing"),
-    ("first_alike: ", "what is not found where numbers say is looked for among all"),
-    ("find_around: ", "what is not found where numbers say is looked for among all"),
-    ("find_numbered: ", "what is not found where numbers say is looked for among all"),
-    ("first_number: return crowd", "what is not found where numbers say is looked for among all"),
+    ("numbers[middle] != number", "what is not found where numbers say is looked for among all"),
+    ("below > first and above", "what is not found where numbers say is looked for among all"),
+    ("== crowd.start // SEGMENT else 1", "what is not found where numbers say is looked for among all"),
+    ("high + low == 1", "what is not found where numbers say is looked for among all"),
+    ("high - low == 2", "what is not found where numbers say is looked for among all"),
+    ("crowd.start // SEGMENT, entry.word)", "what is not found where numbers say is looked for among all"),
+    ("numbers[number - 2]", "what is not found where numbers say is looked for among all"),
+    ("above <= segment.used", "a word behind the last, which no key has; behind a segment, the sanitizers' to notice"),
     ("copy_shelf: if twin.pages[index] is", "needs more than MOST_OWNERS, as the build with low thresholds has"),
-    ("size_for: cdef uint64_t size", "how full a table begins is a matter of speed"),
+    ("count * 16 // 10)", "how full a table begins is a matter of speed"),
 ]
 
 
